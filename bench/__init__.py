@@ -1,0 +1,1 @@
+"""What kvlab measures of itself: ratios in one run, never asserted by a test."""

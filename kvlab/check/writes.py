@@ -1,0 +1,96 @@
+"""What became of writes: is every acknowledged one still there, and does no deleted one come back?
+
+Invariant: of the acknowledged writes to a key, only those count that no other acknowledged write followed;
+when several are left they were concurrent, and a store may keep any of them. An unknown write may be found,
+or not.
+Deviation: we ask for one of the concurrent writes, not for all of them as siblings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kvlab.check.history import Judgement, Operation, Verdict, by_key, illegal, merged, shown
+from kvlab.errors import Outcome
+from kvlab.messages import Key
+
+LOST = "no-lost-writes"
+RESURRECTED = "no-resurrection"
+
+
+def no_lost_writes(history: Sequence[Operation], final: Mapping[Key, Operation]) -> Judgement:
+    """Judge the history by what a last read of each key (`final`) finds. O(n²) in the writes to one key."""
+    judged = [_last_write_is_there(ops, final.get(key)) for key, ops in by_key(history).items()]
+    return merged(LOST, judged, f"every last acknowledged write is there (keys: {len(judged)})")
+
+
+def latest_acknowledged(operations: Sequence[Operation]) -> list[Operation]:
+    """The acknowledged writes that no other acknowledged write followed: more than one were concurrent."""
+    writes = [op for op in operations if op.is_write and op.outcome is Outcome.OK]
+    newest_start = max((op.start_ms for op in writes), default=0.0)
+    return [op for op in writes if op.end_ms >= newest_start]
+
+
+def _last_write_is_there(operations: Sequence[Operation], last: Operation | None) -> Judgement:
+    """Judge one key."""
+    latest = latest_acknowledged(operations)
+    perhaps = [op for op in operations if op.is_write and op.outcome is Outcome.UNKNOWN]
+    if last is None or last.outcome is not Outcome.OK:
+        if not latest:
+            return Judgement(LOST, Verdict.OK)
+        return Judgement(
+            LOST,
+            Verdict.UNDECIDED,
+            f"{shown([operations[0].key])} could not be read at the end",
+            (latest[0],),
+        )
+    allowed = [*latest, *perhaps]
+    if not last.found:
+        may_be_gone = not latest or any(op.kind == "delete" or op.mortal for op in allowed)
+        if may_be_gone:
+            return Judgement(LOST, Verdict.OK)
+        return illegal(LOST, f"{_name(latest[0])} was acknowledged, and the key is missing", latest[0], last)
+    if any(op.value in last.found for op in allowed):
+        return Judgement(LOST, Verdict.OK)
+    older = [op for op in operations if op.value in last.found]
+    if done := [op for op in older if op.outcome is Outcome.OK]:
+        return illegal(
+            LOST,
+            f"{_name(latest[0])} was acknowledged, and {shown(last.found)} is found",
+            done[-1],
+            latest[0],
+            last,
+        )
+    if older:
+        return illegal(LOST, f"{_name(older[0])} was said to have failed, and is found", older[0], last)
+    return illegal(LOST, f"{shown(last.found)} is found, and nobody here wrote it", *latest[:1], last)
+
+
+def _name(write: Operation) -> str:
+    value = f" {shown([write.value])}" if write.value is not None else ""
+    return f"{write.kind} {shown([write.key])}{value}"
+
+
+def no_resurrection(history: Sequence[Operation]) -> Judgement:
+    """No read finds a value that was deleted, for certain, after all its writes. O(n²) a key."""
+    judged = [_stays_deleted(operations) for operations in by_key(history).values()]
+    return merged(RESURRECTED, judged, "nothing that was deleted came back")
+
+
+def _stays_deleted(operations: Sequence[Operation]) -> Judgement:
+    """Judge one key."""
+    deletes = [op for op in operations if op.kind == "delete" and op.outcome is Outcome.OK]
+    for read in operations:
+        if read.kind != "get" or read.outcome is not Outcome.OK:
+            continue
+        past = [delete for delete in deletes if delete.before(read)]
+        if not past:
+            continue
+        newest = max(past, key=lambda delete: delete.start_ms)
+        for value in read.found:
+            writes = [op for op in operations if op.value == value and op.perhaps_done]
+            if writes and all(write.before(newest) for write in writes):
+                return illegal(
+                    RESURRECTED, f"{shown([value])} was deleted, and is found again", writes[-1], newest, read
+                )
+    return Judgement(RESURRECTED, Verdict.OK)

@@ -1,0 +1,118 @@
+"""Linearizability of registers: is there one order of all operations that explains every read?
+
+Source: Gibbons and Korach 1997, "Testing Shared Memories": each written value has a zone, from the first
+response to the last call among its write and its reads.
+Invariant: with unique written values, a history is linearizable exactly if no read lacks or precedes its
+write and no two zones are in each other's way. O(n log n): 10,000 operations take milliseconds.
+Deviation: an unknown write that was read returns at infinity; one never read is dropped, as is an unknown
+read. Repeated values, deletes, siblings and values that expire are undecided.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Sequence
+from math import inf
+
+import msgspec
+
+from kvlab.check.history import Judgement, Operation, Verdict, by_key, illegal, merged, shown
+from kvlab.errors import Outcome
+
+CLAIM = "linearizable"
+
+
+class Zone(msgspec.Struct, frozen=True):
+    """One value's operations: `first` is the earliest response among them, `last` the latest call.
+
+    first < last: a forward zone, in which the register certainly held the value all the time.
+    Otherwise a backward zone: there is a moment, from `last` to `first`, at which they can all happen.
+    """
+
+    first: float
+    last: float
+    ended_first: Operation | None  # None: the register's beginning, missing
+    called_last: Operation | None
+
+    @property
+    def forward(self) -> bool:
+        return self.first < self.last
+
+
+def linearizable(history: Sequence[Operation]) -> Judgement:
+    """Judge each key by itself: that is enough (Herlihy and Wing 1990, locality)."""
+    judged = [_one_register(operations) for operations in by_key(history).values()]
+    return merged(CLAIM, judged, "one order of all operations explains every read")
+
+
+def _one_register(operations: Sequence[Operation]) -> Judgement:
+    """Judge one key."""
+    writes: dict[bytes, Operation] = {}
+    reads: dict[bytes | None, list[Operation]] = defaultdict(list)
+    for op in operations:
+        if op.kind == "get" and op.outcome is Outcome.OK:
+            if len(op.found) > 1:
+                return _undecided("a read found siblings, and a register has one value", op)
+            reads[op.found[0] if op.found else None].append(op)
+        elif op.perhaps_done:
+            if op.value is None:
+                return _undecided("a key was deleted, so that two states of it look the same", op)
+            if op.mortal:
+                return _undecided("a value expires at a time that is nobody's operation", op)
+            if op.value in writes:
+                return _undecided("a value was written twice, so that a read does not tell which", op)
+            writes[op.value] = op
+    zones = []
+    for value, found in reads.items():
+        write = writes.get(value) if value is not None else None
+        if value is not None and write is None:
+            failed = next((op for op in operations if op.value == value), None)
+            why = "whose write had failed" if failed else "that nobody here wrote"
+            return illegal(CLAIM, f"a read found {shown([value])}, {why}", failed, found[0])
+        early = next((read for read in found if write and read.end_ms < write.start_ms), None)
+        if early:
+            return illegal(CLAIM, f"{shown(early.found)} was read before it was written", early, write)
+        zones.append(_zone(write, found))
+    unread = (op for value, op in writes.items() if value not in reads and op.outcome is Outcome.OK)
+    zones += [_zone(write, []) for write in unread]
+    return _apart(zones)
+
+
+def _zone(write: Operation | None, reads: Sequence[Operation]) -> Zone:
+    """The zone of a write and its reads; no write: of the beginning, which came before everything."""
+    ends = [(read.end_ms, read) for read in reads]
+    calls = [(read.start_ms, read) for read in reads]
+    if write is None:
+        last, called_last = max(calls, key=lambda call: call[0])
+        return Zone(-inf, last, None, called_last)
+    ends.append((write.end_ms if write.outcome is Outcome.OK else inf, write))
+    calls.append((write.start_ms, write))
+    first, ended_first = min(ends, key=lambda end: end[0])
+    last, called_last = max(calls, key=lambda call: call[0])
+    return Zone(first, last, ended_first, called_last)
+
+
+def _apart(zones: Sequence[Zone]) -> Judgement:
+    """No two forward zones overlap, and no backward zone lies strictly inside a forward one."""
+    forward = sorted((zone for zone in zones if zone.forward), key=lambda zone: zone.first)
+    for one, next_one in itertools.pairwise(forward):
+        if next_one.first < one.last:
+            return _in_the_way(one, next_one)
+    starts = [zone.first for zone in forward]
+    for zone in zones:
+        if not zone.forward:
+            at = bisect_left(starts, zone.last) - 1  # the last forward zone that begins before this one
+            if at >= 0 and zone.first < forward[at].last:
+                return _in_the_way(forward[at], zone)
+    return Judgement(CLAIM, Verdict.OK)
+
+
+def _in_the_way(one: Zone, other: Zone) -> Judgement:
+    sentence = "two values would each have to come before the other: no order explains these reads"
+    return illegal(CLAIM, sentence, one.ended_first, one.called_last, other.ended_first, other.called_last)
+
+
+def _undecided(why: str, operation: Operation) -> Judgement:
+    return Judgement(CLAIM, Verdict.UNDECIDED, why, (operation,))

@@ -1,0 +1,73 @@
+"""The command line: `kvlab COMMAND`. Each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+
+import click
+
+from kvlab import __version__
+from kvlab.errors import KvlabError
+
+COMMANDS = {
+    "lab": ("kvlab.cli_lab:lab_command", "Open the lab: a live cluster that you watch, kill and cut."),
+    "up": ("kvlab.cli_up:up_command", "Run a cluster of Redis-speaking nodes until Ctrl-C."),
+    "run": ("kvlab.cli_run:run_command", "Run a scenario and judge it."),
+    "stages": ("kvlab.cli_stages:stages_command", "List the stages and what each adds."),
+    "diff": ("kvlab.cli_stages:diff_command", "Show what one stage changes in another: the lesson itself."),
+    "doctor": ("kvlab.doctor:doctor_command", "Say whether this machine is fit, and what to do if not."),
+    "completion": (
+        "kvlab.cli_stages:completion_command",
+        "Print the line that makes your shell complete kvlab.",
+    ),
+}
+
+
+class Commands(click.Group):
+    """Commands by name, imported when they are called: `kvlab up` must not pay for the lab."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            close = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]}?" if close else f"the commands are {', '.join(COMMANDS)}"
+            ctx.fail(f"there is no command {name!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KvlabError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kvlab")
+def main() -> None:
+    """kvlab: a textbook that runs.
+
+    Build a Dynamo-style key-value store in nine stages; at each, what you built is a real cluster of
+    processes on this machine. Begin with `kvlab doctor`, then `kvlab lab 4`.
+    """
+
+
+if __name__ == "__main__":
+    sys.exit(main())

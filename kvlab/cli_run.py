@@ -1,0 +1,175 @@
+"""`kvlab run`: do a scenario, line by line, in one of the two worlds.
+
+Exit 0: every expectation and check holds. Exit 1: one does not. Exit 2: the file cannot be understood, or
+what it asks makes no sense.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from kvlab.check.history import Operation
+from kvlab.errors import Outcome, UserError
+from kvlab.script.commands import USAGE, Predict, Say
+from kvlab.script.parse import Scenario, ScriptError
+from kvlab.script.rehearsal import read_scenario
+from kvlab.script.run import Report, config_of, run_scenario
+from kvlab.script.session import Step
+from kvlab.world.world import World
+
+_COLOURS = {Outcome.OK: "green", Outcome.FAILED: "red", Outcome.UNKNOWN: "yellow"}
+_COMMAND_WIDTH = 44
+
+
+class Printed:
+    """What a person reads: a line a command as it happens, narration set apart, a summary."""
+
+    def __init__(self, replay: str) -> None:
+        self.replay = replay
+        # Rich honours NO_COLOR, and writes no colour into a pipe.
+        self.console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+    def step(self, step: Step) -> None:
+        """One command that has been done."""
+        if isinstance(step.command, Say | Predict):
+            return  # said already
+        text = Text(f"{step.at_ms / 1000:6.2f}s  {step.command!s:<{_COMMAND_WIDTH}}")
+        colour = "bold red" if step.failure else _COLOURS.get(step.outcome, "") if step.outcome else ""
+        text.append(f"  {step.text}" if step.text else "", style=colour)
+        if step.nodes:
+            named = ", ".join(f"{place} is {name}" for place, name in dict(step.nodes).items())
+            text.append(f"  ({named})", style="dim")
+        text.rstrip()
+        self.console.print(text)
+
+    def say(self, text: str) -> None:
+        """The narration."""
+        self.console.print(Text(f"\n    {text}", style="bold"))
+
+    def report(self, report: Report, scenario: Scenario) -> None:
+        """How it ended, and if badly, why and how to see it again."""
+        took = f"{report.took_ms / 1000:.2f} s"
+        if report.failure is None:
+            self.console.print(Text(f"\n{scenario.name}: all of it holds ({took})", style="green"))
+            return
+        failure = report.failure
+        shown = [
+            f"\n{scenario.name}, line {failure.line}: this does not hold",
+            f"    expected  {failure.expected}",
+            f"    found     {failure.found}",
+        ]
+        shown += _listed("the proof:", failure.witness)
+        if not failure.witness:
+            shown += _listed("the last operations:", report.last)
+        shown.append(f"    again     {self.replay}")
+        self.console.print(Text("\n".join(shown), style="red"))
+
+
+def _listed(title: str, operations: tuple[Operation, ...]) -> list[str]:
+    return [f"    {title}", *(f"      {operation}" for operation in operations)] if operations else []
+
+
+class Json:
+    """What a program reads: one object a line."""
+
+    def __init__(self, replay: str) -> None:
+        self.replay = replay
+
+    def step(self, step: Step) -> None:
+        """One command that has been done."""
+        told: dict[str, object] = {
+            "type": "step",
+            "line": step.line,
+            "command": str(step.command),
+            "at_ms": round(step.at_ms, 3),
+            "took_ms": round(step.took_ms, 3),
+            "outcome": step.outcome,
+            "text": step.text,
+            "holds": step.failure is None,
+            "nodes": {place: str(name) for place, name in step.nodes},
+        }
+        print(json.dumps(told), flush=True)
+
+    def say(self, text: str) -> None:
+        """The narration."""
+        print(json.dumps({"type": "say", "text": text}), flush=True)
+
+    def report(self, report: Report, scenario: Scenario) -> None:
+        """How it ended."""
+        told: dict[str, object] = {
+            "type": "report",
+            "scenario": scenario.name,
+            "holds": report.holds,
+            "took_ms": round(report.took_ms, 3),
+            "steps": len(report.steps),
+        }
+        if report.failure is not None:
+            told |= {
+                "line": report.failure.line,
+                "expected": report.failure.expected,
+                "found": report.failure.found,
+                "witness": [str(operation) for operation in report.failure.witness],
+                "last": [str(operation) for operation in report.last],
+                "replay": self.replay,
+            }
+        print(json.dumps(told), flush=True)
+
+
+EPILOG = "\b\nThe commands, one a line; the first is cluster:\n" + "\n".join(
+    f"  {usage}" for usage in USAGE.values()
+)
+
+
+@click.command("run", epilog=EPILOG)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--world",
+    "world_name",
+    type=click.Choice(["process", "sim"]),
+    default="process",
+    show_default=True,
+    help="Real processes, or all nodes on virtual time.",
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Of every chance in it; default: the script's own.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def run_command(file: Path, world_name: str, seed: int | None, as_json: bool) -> None:
+    """Do the commands in FILE, a .scenario, and say whether all of it holds.
+
+    Exit code: 0 if it does, 1 if not, 2 if something in FILE makes no sense.
+    """
+    try:
+        scenario = read_scenario(file)
+        config = config_of(scenario, seed)
+        replay = f"kvlab run {shlex.quote(str(file))} --world {world_name} --seed {config.seed}"
+        told = Json(replay) if as_json else Printed(replay)
+
+        async def main(world: World) -> Report:
+            async with world:
+                return await run_scenario(scenario, world, watch=told.step, say=told.say)
+
+        if world_name == "sim":
+            from kvlab.world.sim import SimWorld
+
+            sim = SimWorld(config)
+            report = sim.run(main(sim))
+        else:
+            from kvlab.world.process import ProcessWorld
+
+            report = asyncio.run(main(ProcessWorld(config)))
+    except ScriptError as error:
+        count = len(error.problems)
+        click.echo(f"{error}\n\n{count} line{'s'[: count > 1]} of {file} to mend", err=True)
+        sys.exit(2)
+    except UserError as error:
+        click.echo(f"kvlab run: {error}", err=True)
+        sys.exit(2)
+    told.report(report, scenario)
+    sys.exit(0 if report.holds else 1)

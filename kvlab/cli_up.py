@@ -1,0 +1,95 @@
+"""`kvlab up N`: a cluster of processes, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from typing import Any
+
+import click
+
+from kvlab.cli_options import cluster_options, config_of
+
+
+@click.command("up")
+@click.argument("stage", type=int)
+@cluster_options
+@click.option(
+    "--port", type=int, default=None, help="Redis port of n1; the others follow.  [default: free ones]"
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def up_command(stage: int, port: int | None, as_json: bool, **options: Any) -> None:
+    """Run a cluster of STAGE until Ctrl-C or SIGTERM.
+
+    Each node speaks Redis' protocol on a loopback port of its own: try `redis-cli -p 7001` and then
+    KV.HELP. Nothing is left behind at the end.
+    """
+    from kvlab.errors import KvlabError
+    from kvlab.trace import events
+    from kvlab.trace.events import AnyEvent
+    from kvlab.world.process import ProcessWorld
+    from kvlab.world.world import NodeState
+
+    def tell(event: AnyEvent) -> None:
+        match event:
+            case events.NodeReady():
+                say(
+                    f"{event.node} ready 127.0.0.1:{event.port} pid {event.pid}",
+                    node=event.node, state="ready", host="127.0.0.1", port=event.port, pid=event.pid,
+                )  # fmt: skip
+            case events.NodeDied():
+                say(
+                    f"{event.node} died: {event.why}; its log is {event.log}",
+                    node=event.node, state="died", why=event.why, log=event.log,
+                )  # fmt: skip
+                if all(info.state is NodeState.DOWN for info in world.nodes.values()):
+                    stop.set()
+            case events.NodeFault():
+                say(
+                    f"{event.node} has a bug: {event.error}",
+                    node=event.node,
+                    state="fault",
+                    error=event.error,
+                )
+            case _:
+                pass
+
+    def say(sentence: str, **fields: object) -> None:
+        try:
+            click.echo(json.dumps(fields) if as_json else sentence)
+        except OSError as error:  # as in `kvlab up 4 | head -1`: the reader has gone, and so do we
+            unheard.append(error)
+            stop.set()
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, stop.set)
+        starting = asyncio.ensure_future(world.start())
+        ending = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                starting.cancel()
+                return
+            starting.result()
+            if not as_json:
+                first = world.info(world.members()[0])
+                click.echo(
+                    f"{world.stage.title}: try redis-cli -p {first.port}, then KV.HELP. Ctrl-C ends it."
+                )
+            await ending
+            if not world.up():
+                raise KvlabError("every node has died; the logs named above say why")
+        finally:
+            ending.cancel()
+            await world.close()
+
+    unheard: list[OSError] = []
+    stop = asyncio.Event()
+    world = ProcessWorld(config_of(stage, **options), port=port)
+    world.watch(tell, traffic=False)
+    asyncio.run(serve())
+    if unheard:
+        raise unheard[0]  # click ends quietly for a closed pipe

@@ -1,0 +1,41 @@
+"""Counting votes: how many replicas an operation has to hear from, and whom it has heard.
+
+Source: Gifford 1979, weighted voting; DeCandia et al. 2007, section 4.5.
+Invariant: a replica counts once, however often it answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kvlab.env import Answer
+from kvlab.errors import OperationError, Outcome, PeerSilent, ReplicasMissing
+from kvlab.messages import NodeId, Reply
+
+
+class Tally:
+    """The confirmations of one operation: `need` of the replicas in `of`."""
+
+    def __init__(self, need: int, of: Iterable[NodeId]) -> None:
+        self.need = need
+        self.of = list(of)
+        self.heard: dict[NodeId, Reply] = {}
+        self.perhaps = False  # one of the others may have acted all the same
+        self.refused: dict[NodeId, str] = {}  # why
+
+    def add(self, replica: NodeId, answer: Answer[Reply]) -> bool:
+        """Count one answer or its absence; True once enough replicas have confirmed."""
+        if not isinstance(answer, OperationError):
+            self.heard[replica] = answer
+        else:
+            self.perhaps |= answer.outcome is Outcome.UNKNOWN
+            if not isinstance(answer, PeerSilent):
+                self.refused[replica] = str(answer)
+        return len(self.heard) >= self.need
+
+    def missing(self, doing: str) -> ReplicasMissing:
+        """The error to raise when there are no more answers to come, and there were too few."""
+        got = [replica for replica in self.of if replica in self.heard]
+        silent = [replica for replica in self.of if replica not in (*self.heard, *self.refused)]
+        perhaps = self.perhaps or bool(self.heard)
+        return ReplicasMissing(doing, self.need, got, silent, list(self.refused.values()), perhaps)

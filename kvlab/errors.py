@@ -1,0 +1,139 @@
+"""What can go wrong, told apart by whose it is and by what became of the write.
+
+Two roots. A `UserError` is a mistake in what was asked: a name, a flag, a line of a script. An
+`OperationError` is the cluster's bad luck, and its `outcome` says what may be claimed:
+
+    failed     certainly not written; the client may try again without a second thought
+    unknown    perhaps written: a time-out, or a quorum missed after some replica accepted
+
+The difference is the subject of half the course, so it is a type and not a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kvlab.messages import RingSpec
+
+
+class Outcome(StrEnum):
+    """What became of an operation, as far as its client may know."""
+
+    OK = "ok"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class KvlabError(Exception):
+    """The root of every error that kvlab raises on purpose. Its text is written for a person."""
+
+
+class UserError(KvlabError):
+    """What was asked cannot be done: the text says what was expected, what came, and what to do."""
+
+
+class NoSuchNode(UserError):
+    def __init__(self, node: str, known: Sequence[str]) -> None:
+        super().__init__(f"there is no node {node!r}; the nodes are {', '.join(known) or 'none'}")
+
+
+class NotInThisStage(UserError):
+    """An honest refusal: this stage cannot do it, and the text says which can, or why none."""
+
+
+class PortTaken(UserError):
+    """Another program listens on the port."""
+
+
+class ItemTooLarge(UserError):
+    """A value that does not fit the byte budget even with everything else evicted."""
+
+
+class BadFrame(UserError):
+    """A peer or a client sent bytes that are not a frame of ours."""
+
+
+class OperationError(KvlabError):
+    """The cluster could not do what it was asked; `outcome` says what a client may assume."""
+
+    outcome = Outcome.FAILED
+
+
+class FrameTooLong(OperationError):
+    """A message that no receiver would take: it was not sent, and whoever sent it goes on."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"a message of {size} bytes is above the limit of {limit}, and was not sent; store smaller values"
+        )
+
+
+class PeerSilent(OperationError):
+    """No answer in time. The peer may be dead, slow or cut off: from here they look the same."""
+
+    outcome = Outcome.UNKNOWN
+
+    def __init__(self, peer: str, timeout_ms: float) -> None:
+        super().__init__(f"{peer} did not answer within {timeout_ms:g} ms")
+        self.peer = peer
+
+
+class PeerRefused(OperationError):
+    """The peer answered, and its answer was no."""
+
+    def __init__(self, peer: str, error: str, text: str, outcome: Outcome = Outcome.FAILED) -> None:
+        super().__init__(f"{peer} refused: {text}")
+        self.peer, self.error, self.outcome = peer, error, outcome
+
+
+class RingMoved(OperationError):
+    """The peer works by another ring, a newer one, and has done nothing; `ring` is it."""
+
+    def __init__(self, ring: RingSpec) -> None:
+        super().__init__(f"the ring has changed (it is at epoch {ring.epoch})")
+        self.ring = ring
+
+
+class Busy(OperationError):
+    """Not now: something else must end first. Nothing was done."""
+
+
+class NodeDown(OperationError):
+    """The node asked is not running, so it has certainly done nothing."""
+
+
+class NoAnswer(OperationError):
+    """The node asked broke off, or said nothing in time. It may have acted before that."""
+
+    outcome = Outcome.UNKNOWN
+
+
+class ReplicasMissing(OperationError):
+    """Fewer replicas answered than the operation has to wait for."""
+
+    def __init__(
+        self,
+        doing: str,
+        need: int,
+        got: Sequence[str],
+        silent: Sequence[str],
+        refusals: Sequence[str],
+        perhaps: bool,
+    ) -> None:
+        self.outcome = Outcome.UNKNOWN if perhaps else Outcome.FAILED
+        parts = [
+            f"{doing} has to hear from {need} of {len(got) + len(silent) + len(refusals)} replicas and heard "
+            f"from {', '.join(got) or 'none'}"
+        ]
+        parts += [f"silent: {', '.join(silent)}"] if silent else []
+        parts += refusals
+        if doing != "the read":
+            parts.append("it is perhaps done" if perhaps else "nothing was done")
+        super().__init__("; ".join(parts))
+
+
+class RingChangeFailed(OperationError):
+    """A node could not join or leave; the ring is as it was, unless the text says otherwise."""

@@ -1,0 +1,1 @@
+"""The lab: a cluster on one screen, to watch, cut in two and kill."""

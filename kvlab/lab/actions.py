@@ -1,0 +1,249 @@
+"""Actions: what a key does. One list feeds the key bindings, the footer, the palette and the help.
+
+An action that touches the cluster is nothing but a line of the scenario language: `line` writes it, the
+lab does it as if it had been typed, and so everything done with keys can be kept as a script. An action
+without a `line` concerns the screen alone, and the application has a method of its name.
+
+`why_not` says why an action makes no sense at this moment; the footer then shows it grey, and whoever
+presses its key anyway is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from kvlab.config import NODES_MAX
+from kvlab.lab.view import Hint, View
+from kvlab.messages import NodeId
+from kvlab.script.words import quoted
+
+VALUES = ("milk", "bread", "eggs", "tea", "honey")
+SLOW_MS = 500
+
+
+def _always(view: View) -> str:
+    return ""
+
+
+def _nobody(view: View) -> list[NodeId]:
+    return []
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """`nodes` are those it can be done to now; an action that has `needs_node` asks for one of them."""
+
+    key: str
+    """As Textual names it."""
+    name: str
+    label: str
+    help: str
+    shown_key: str = ""
+    """As the footer shows it, if not as `key`."""
+    why_not: Callable[[View], str] = _always
+    line: Callable[[View, str], str] | None = None
+    needs_node: bool = False
+    nodes: Callable[[View], list[NodeId]] = _nobody
+    in_footer: bool = True
+
+    def hint(self, view: View) -> Hint:
+        return Hint(self.shown_key or self.key, self.label, self.help, self.refusal(view))
+
+    def refusal(self, view: View) -> str:
+        """Why it cannot be done now, "" if it can."""
+        if self.line is not None and not view.ready:
+            return "the cluster is still starting"
+        return self.why_not(view)
+
+
+# -- when they make sense ------------------------------------------------------------------------
+
+
+def _nobody_up(view: View) -> str:
+    return "" if view.in_state("up") else "no node is up; r restarts one"
+
+
+def _none_in(*states: str) -> Callable[[View], str]:
+    """A reason if no node is in one of these states."""
+
+    def why_not(view: View) -> str:
+        return "" if view.in_state(*states) else f"no node is {' or '.join(states)}"
+
+    return why_not
+
+
+def _alone(view: View) -> str:
+    """A reason if there is no network between nodes."""
+    if view.stage.nodes_max == 1:
+        return f"{view.stage.title}, is one node: there is no network to cut or slow"
+    return "" if len(view.nodes) > 1 else "there is one node, so no network"
+
+
+def _cannot_cut(view: View) -> str:
+    if view.groups:
+        return "the network is cut already; h heals it"
+    return _alone(view)
+
+
+def _nothing_ails(view: View) -> str:
+    return _alone(view) or ("" if view.groups or view.links else "the network is well")
+
+
+def _cannot_add(view: View) -> str:
+    if not view.stage.ring:
+        return f"{view.stage.title}, has no ring to join; stage 3 adds it"
+    if view.phase:
+        return "the ring is changing; wait until it has"
+    return "" if len(view.nodes) < NODES_MAX else f"{NODES_MAX} nodes are all that one screen holds"
+
+
+def _cannot_remove(view: View) -> str:
+    if not view.stage.ring:
+        return f"{view.stage.title}, has no ring to leave; stage 3 adds it"
+    if view.phase:
+        return "the ring is changing; wait until it has"
+    return "" if len(view.nodes) > 1 else "the last node cannot leave: nobody could take its keys"
+
+
+def _live(view: View) -> str:
+    return "" if view.simulated else "processes cannot be stepped; kvlab lab N --world sim can"
+
+
+def _one_operation(view: View) -> str:
+    return "" if view.op is not None and view.op.of > 1 else "there is no other operation yet"
+
+
+# -- their lines ---------------------------------------------------------------------------------
+
+
+def put_line(view: View, _: str = "") -> str:
+    """Write the selected key: each time the next value."""
+    return f"put {quoted(view.key)} {next_value(view)}"
+
+
+def next_value(view: View) -> str:
+    """The value after the one written last: that of the operation shown, or of the last put line."""
+    for entry in reversed(view.log):
+        words = getattr(entry, "line", "").split()
+        if len(words) > 2 and words[0] == "put" and words[2] in VALUES:
+            return VALUES[(VALUES.index(words[2]) + 1) % len(VALUES)]
+    return VALUES[0]
+
+
+def halves(view: View) -> str:
+    """A cut through the middle: the smaller half first."""
+    names = [node.node for node in view.nodes]
+    half = len(names) // 2
+    return f"partition {' '.join(names[:half])} | {' '.join(names[half:])}"
+
+
+def pause_line(view: View, node: str) -> str:
+    """Pause a node that runs, resume one that is paused."""
+    found = view.node(node)
+    return f"{'resume' if found is not None and found.state == 'paused' else 'pause'} {node}"
+
+
+def next_name(view: View) -> str:
+    """The first free name, as the world chooses it."""
+    taken = {node.node for node in view.nodes}
+    return next(f"n{i}" for i in range(1, NODES_MAX + 2) if f"n{i}" not in taken)
+
+
+# -- the list ------------------------------------------------------------------------------------
+
+ACTIONS = (
+    Action(
+        key="w", name="put", label="put", why_not=_nobody_up, line=put_line,
+        help="write the key shown, through the first node that is up",
+    ),
+    Action(
+        key="g", name="get", label="get", why_not=_nobody_up,
+        line=lambda view, _: f"get {quoted(view.key)}",
+        help="read the key shown",
+    ),
+    Action(
+        key="k", name="kill", label="kill", why_not=_none_in("up", "paused"), needs_node=True,
+        nodes=lambda view: view.in_state("up", "paused"), line=lambda _, node: f"kill {node}",
+        help="k and a node's number: end its process at once; its memory is gone",
+    ),
+    Action(
+        key="r", name="restart", label="restart", why_not=_none_in("down"), needs_node=True,
+        nodes=lambda view: view.in_state("down"), line=lambda _, node: f"restart {node}",
+        help="r and its number: start a killed node again, as itself, but empty",
+    ),
+    Action(
+        key="z", name="freeze", label="pause", why_not=_none_in("up", "paused"), needs_node=True,
+        nodes=lambda view: view.in_state("up", "paused"), line=pause_line,
+        help="z and its number: stop a node where it stands, or let it go on",
+    ),
+    Action(
+        key="p", name="partition", label="cut", why_not=_cannot_cut, line=lambda view, _: halves(view),
+        help="cut the network in two: across the cut there is only silence",
+    ),
+    Action(
+        key="h", name="heal", label="heal", why_not=_nothing_ails, line=lambda *_: "heal",
+        help="mend the network: no cut, no delay, no loss",
+    ),
+    Action(
+        key="s", name="slow", label="slow", why_not=_alone, needs_node=True,
+        nodes=lambda view: [node.node for node in view.nodes],
+        line=lambda _, node: f"slow {node} {SLOW_MS}ms",
+        help=f"s and its number: {SLOW_MS} ms more for all it sends and receives",
+    ),
+    Action(
+        key="a", name="add", label="add", why_not=_cannot_add, line=lambda view, _: f"add {next_name(view)}",
+        help="start a new node; it joins the ring and takes its share of the keys",
+    ),
+    Action(
+        key="x", name="remove", label="remove", why_not=_cannot_remove, needs_node=True,
+        nodes=lambda view: view.in_state("up", "down"), line=lambda _, node: f"remove {node}",
+        help="x and its number: hand over its keys and leave the ring",
+    ),
+    Action(
+        key="colon", shown_key=":", name="command", label="line",
+        help="type a line of the scenario language: put cart:7 tea via n2",
+    ),
+    Action(
+        key="space", name="pause_view", label="hold",
+        help="hold the view still; real processes go on, and +n counts events",
+    ),
+    Action(
+        key="n", name="step", label="step", why_not=_live,
+        help="one step of the simulator: a message delivered, or a timer fired",
+    ),
+    Action(
+        key="minus", shown_key="-", name="slower", label="slower", why_not=_live, in_footer=False,
+        help="half the simulator's speed",
+    ),
+    Action(
+        key="plus", shown_key="+", name="faster", label="faster", why_not=_live, in_footer=False,
+        help="twice the simulator's speed",
+    ),
+    Action(
+        key="left_square_bracket", shown_key="[", name="earlier", label="earlier", why_not=_one_operation,
+        in_footer=False, help="show the operation before this one",
+    ),
+    Action(
+        key="right_square_bracket", shown_key="]", name="later", label="later", why_not=_one_operation,
+        in_footer=False, help="show the operation after this one",
+    ),
+    Action(
+        key="m", name="maximise", label="larger", in_footer=False,
+        help="give the operation the whole window, or only its part",
+    ),
+    Action(key="question_mark", shown_key="?", name="help", label="help", help="show or hide this page"),
+    Action(key="q", name="quit", label="quit", help="end every node and leave (as does Ctrl-C)"),
+)  # fmt: skip
+
+
+def find(name: str) -> Action:
+    return next(action for action in ACTIONS if action.name == name)
+
+
+def hints(view: View) -> tuple[Hint, ...]:
+    """The footer: what each key does, and which cannot be used now."""
+    shown = [action for action in ACTIONS if action.in_footer]
+    if not view.simulated:  # it never can be used there, so the row is better spent
+        shown.remove(find("step"))
+    return tuple(action.hint(view) for action in shown)

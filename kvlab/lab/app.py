@@ -1,0 +1,476 @@
+"""The Textual application: a canvas, a command line, and the keys.
+
+Events are folded into a `Model` where they arrive, which costs a microsecond and draws nothing. One timer
+looks a dozen times a second whether anything has changed, takes a `View`, draws it, and refreshes the
+rows that differ. A second timer draws what moves, and sleeps while nothing does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Coroutine, Iterable
+from typing import Any, ClassVar
+
+import msgspec
+from rich.style import Style
+from textual import events as ui
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.geometry import Region
+from textual.screen import Screen
+from textual.strip import Strip
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Input
+
+from kvlab.errors import KvlabError, UserError
+from kvlab.lab import actions
+from kvlab.lab.actions import Action
+from kvlab.lab.draw.canvas import Row
+from kvlab.lab.draw.screen import command_row, screen
+from kvlab.lab.draw.theme import BACKGROUND, TEXT, Theme
+from kvlab.lab.driver import Driver, SimDriver
+from kvlab.lab.view import View, view_of
+from kvlab.messages import NodeId, OpId
+from kvlab.script.commands import Cluster
+from kvlab.script.parse import ScriptError, parse_line
+from kvlab.script.session import Step
+from kvlab.script.words import quoted
+from kvlab.trace.events import AnyEvent, EventsLost, OpStarted, ScriptLine
+from kvlab.trace.model import Model
+from kvlab.trace.recording import Recorder
+from kvlab.world.control import Result
+
+FLUSH_HZ = 12
+ANIMATION_HZ = 20
+WAITS_MS = 50.0
+"""An operation that has run for so long is worth watching while it does."""
+NOTICE_S = 3.0
+"""What the lab itself has to say stays at least so long."""
+WAITING_MAX = 100_000
+"""Events kept while the view is held; older ones are counted as lost."""
+PLAIN = Style()
+FIRST_KEY = b"cart:42"
+FIRST_SLOW_MS = 500
+
+
+class LabCanvas(Widget):
+    """Shows the rows that were drawn, and refreshes those that differ."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: list[Row] = []
+        self._strips: list[Strip] = []
+
+    def show(self, rows: list[Row]) -> None:
+        """Make this the picture."""
+        if len(rows) != len(self._rows):
+            self._rows, self._strips = rows, [Strip(row) for row in rows]
+            self.refresh()
+            return
+        changed = []
+        for y, row in enumerate(rows):
+            if row != self._rows[y]:
+                self._rows[y], self._strips[y] = row, Strip(row)
+                changed.append(Region(0, y, self.size.width, 1))
+        if changed:
+            self.refresh(*changed)
+
+    def render_line(self, y: int) -> Strip:
+        if y >= len(self._strips):
+            return Strip.blank(self.size.width, PLAIN)  # with no style at all, NO_COLOR's filter fails
+        return self._strips[y].adjust_cell_length(self.size.width, PLAIN)
+
+
+class CommandLine(Input):
+    """The scenario language, typed. Up and down walk through what was typed before."""
+
+    def __init__(self) -> None:
+        super().__init__(placeholder="put cart:7 tea via n2   (Esc: leave)", compact=True)
+        self.typed: list[str] = []
+        self._at = 0
+
+    def open(self) -> None:
+        self.value = ""
+        self._at = len(self.typed)
+        self.display = True
+        self.focus()
+
+    def shut(self) -> None:
+        self.display = False
+        self.screen.set_focus(None)
+
+    def on_key(self, event: ui.Key) -> None:
+        if event.key == "escape":
+            self.shut()
+        elif event.key in ("up", "down") and self.typed:
+            self._at = min(max(0, self._at + (1 if event.key == "down" else -1)), len(self.typed))
+            self.value = self.typed[self._at] if self._at < len(self.typed) else ""
+            self.cursor_position = len(self.value)
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+
+class LabApp(App[None]):
+    """The lab over one driver. `run_lab` runs it and ends the nodes whatever happens."""
+
+    TITLE = "kvlab"
+    AUTO_FOCUS = None  # or the hidden command line would swallow the first keys
+    CSS = f"""
+    Screen {{ layers: base above; background: {BACKGROUND}; overflow: hidden; }}
+    LabCanvas {{ layer: base; width: 100%; height: 100%; background: {BACKGROUND}; }}
+    CommandLine {{ layer: above; dock: top; height: 1; border: none; padding: 0 1; display: none;
+                   background: {BACKGROUND}; color: {TEXT}; }}
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(action.key, f"act('{action.name}')", action.label, show=False)
+            for action in actions.ACTIONS
+        ),
+        Binding("escape", "cancel", show=False),
+        Binding("ctrl+c", "act('quit')", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        driver: Driver,
+        theme: Theme,
+        *,
+        animate: bool = True,
+        recorder: Recorder | None = None,
+        first_put: bool = True,
+    ) -> None:
+        super().__init__()
+        self.driver, self.look, self.animate_messages, self.recorder = driver, theme, animate, recorder
+        self.first_put = first_put
+        self.model = Model(driver.world.config)
+        self.failure: BaseException | None = None
+        """What ended the lab, if it was not the person."""
+        self.cluster_ready = False
+        self.held = False
+        self.selected: OpId | None = None
+        """The operation shown; None follows the last one."""
+        self._waiting: deque[AnyEvent] = deque(maxlen=WAITING_MAX)
+        self._missed = 0
+        self._held_at_ms = 0.0
+        self._dirty = True
+        self._notice = ""
+        self._noticed_s = 0.0
+        self._noticed_at: AnyEvent | None = None
+        self._asking: Action | None = None
+        self._number = ""
+        self._help = self._maximised = False
+        self._ticked_s = time.monotonic()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._animation: Timer | None = None
+        self._moving = False
+        self._canvas = LabCanvas()
+        self._line = CommandLine()
+
+    # -- life ------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        yield self._canvas
+        yield self._line
+
+    def on_mount(self) -> None:
+        self.driver.world.watch(self.on_cluster_event)
+        if self.recorder is not None:
+            self.driver.world.watch(self.recorder)
+            self.set_interval(1.0, self.recorder.flush)
+        self.set_interval(1 / FLUSH_HZ, self._catch_up)
+        self._animation = self.set_interval(1 / ANIMATION_HZ, self._move, pause=True)
+        loop = asyncio.get_running_loop()
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            if hasattr(signal, name):
+                loop.add_signal_handler(getattr(signal, name), self.exit)
+        self._begin(self._open())
+
+    async def _open(self) -> None:
+        """Start the cluster, and give it something to do that can be watched."""
+        await self.driver.start()
+        self.cluster_ready = True
+        self._dirty = True
+        world = self.driver.world  # the line without which the others would not come to the same
+        world.tell(ScriptLine(world.at_ms(), NodeId(""), str(Cluster.of(world.config))))
+        if not self.first_put:
+            return
+        view = self.view()
+        if view.stage.nodes_max == 1:
+            await self._do_line(f"put {quoted(FIRST_KEY)} milk")
+            return
+        strangers = [node.node for node in view.nodes if node.node not in view.homes]
+        via = (strangers or [view.nodes[0].node])[0]  # a stranger has to send every copy
+        await self._do_line(f"slow {via} {FIRST_SLOW_MS}ms")
+        await self._do_line(f"put {quoted(FIRST_KEY)} milk via {via}")
+        await self._do_line(f"slow {via} 0ms")  # not `heal`: the person may have cut the network meanwhile
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this beside the screen. What nobody expected ends the lab, and is raised after it."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failure = error
+            self.exit()
+
+    async def shut_down(self) -> None:
+        """End what is under way, then every node."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.driver.close()
+        if self.recorder is not None:
+            self.recorder.close()
+
+    # -- events in, pictures out -----------------------------------------------------------------
+
+    def on_cluster_event(self, event: AnyEvent) -> None:
+        """Fold one event in, or put it aside while the view is held."""
+        if self.held and not self.driver.freezes:
+            self._missed += 1
+            self._dirty = True  # the badge counts them
+            self._waiting.append(event)
+            return
+        self.model.apply(event)
+        self._dirty = True
+        if isinstance(event, OpStarted):
+            self.selected = None  # a new operation is what one wants to see
+
+    def _catch_up(self) -> None:
+        now_s = time.monotonic()
+        elapsed_s, self._ticked_s = now_s - self._ticked_s, now_s
+        if not self.held:
+            try:
+                self._dirty |= self.driver.tick(elapsed_s)
+            except Exception as error:  # a bug in a stage: its world stands still, the lab does not
+                self._hold(True)
+                self._say(f"The simulation stopped: {type(error).__name__}: {error}")
+        if self._notice and now_s > self._noticed_s + NOTICE_S and self.model.latest is not self._noticed_at:
+            self._say("")  # what has happened since is the news now
+        if self._dirty and not self._moving:
+            self._draw()
+
+    def _move(self) -> None:
+        """Draw again while a message is under way or an operation waits; then sleep."""
+        self._draw()
+
+    def view(self) -> View:
+        """What is to be shown now."""
+        at_ms = self._held_at_ms if self.held and not self.driver.freezes else self.driver.world.at_ms()
+        view = view_of(self.model, self.selected, at_ms)
+        question = ""
+        if self._asking is not None:
+            numbers = " ".join(node[1:] for node in self._asking.nodes(view))
+            question = f"{self._asking.label} which node? {numbers}   (Esc: none) {self._number}"
+        view = msgspec.structs.replace(
+            view,
+            simulated=self.driver.freezes,
+            ready=self.cluster_ready,
+            badge=self.driver.badge(self.held, self._missed),
+            notice=self._notice,
+            prompt=question,
+            help=self._help,
+            maximised=self._maximised,
+            moving=self.animate_messages,
+        )
+        return msgspec.structs.replace(view, hints=actions.hints(view))
+
+    def _draw(self) -> None:
+        self._dirty = False
+        view = self.view()
+        size = (self.size.width, self.size.height)
+        self._canvas.show(screen(view, size, self.look))
+        self._line.styles.margin = (max(0, command_row(view, size)), 0, 0, 0)
+        waits = view.op is not None and not view.op.outcome and view.now_ms - view.op.started_ms > WAITS_MS
+        moving = (bool(view.flights) or waits) and self.animate_messages and not self.held
+        if self._animation is not None and moving != self._moving:
+            self._moving = moving
+            if moving:
+                self._animation.resume()
+            else:
+                self._animation.pause()
+
+    def on_resize(self) -> None:
+        self._dirty = True
+
+    def _say(self, notice: str) -> None:
+        self._notice, self._noticed_s, self._noticed_at = notice, time.monotonic(), self.model.latest
+        self._dirty = True
+
+    # -- keys ------------------------------------------------------------------------------------
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        for action in actions.ACTIONS:
+            yield SystemCommand(
+                f"{action.label} ({action.shown_key or action.key})",
+                action.help,
+                lambda name=action.name: self.action_act(name),
+            )
+
+    def action_act(self, name: str) -> None:
+        """What a key, the footer or the palette asks for."""
+        self._stop_asking()
+        action = actions.find(name)
+        view = self.view()
+        self._say("")
+        if refusal := action.refusal(view):
+            self._say(f"{action.shown_key or action.key} ({action.label}) cannot be used now: {refusal}.")
+        elif action.needs_node:
+            self._asking = action
+        elif action.line is not None:
+            self._begin(self._do_line(action.line(view, "")))
+        else:
+            self._on_screen(name, view)
+
+    def _on_screen(self, name: str, view: View) -> None:
+        """The actions that concern the screen alone."""
+        match name:
+            case "quit":
+                self.exit()
+            case "help":
+                self._help = not self._help
+            case "maximise":
+                self._maximised = not self._maximised
+            case "command":
+                self._line.open()
+            case "pause_view":
+                self._hold(not self.held)
+            case "step":
+                self._step()
+            case "slower" | "faster":
+                if isinstance(self.driver, SimDriver):
+                    self.driver.change_speed(1 if name == "faster" else -1)
+                    self._say(f"{self.driver.speed:g} simulated seconds a second.")
+            case "earlier" | "later":
+                self._select(view, -1 if name == "earlier" else 1)
+            case _:
+                raise AssertionError(f"no such action: {name}")
+
+    def action_cancel(self) -> None:
+        self._stop_asking()
+        self._help = False
+        self._say("")
+
+    def _stop_asking(self) -> None:
+        self._asking, self._number = None, ""
+        self._dirty = True
+
+    def on_key(self, event: ui.Key) -> None:
+        """The number of a node, when one was asked for; Enter ends it where one could be longer."""
+        if self._asking is None or not (event.key.isdecimal() or event.key in ("enter", "backspace")):
+            return
+        event.stop()
+        action, view = self._asking, self.view()
+        names = action.nodes(view)
+        self._dirty = True
+        if event.key == "backspace":
+            self._number = self._number[:-1]
+            return
+        self._number += event.key if event.key != "enter" else ""
+        name = NodeId(f"n{self._number}")
+        longer = [node for node in names if node.startswith(name) and node != name]
+        if name in names and (not longer or event.key == "enter"):
+            self._stop_asking()
+            assert action.line is not None
+            self._begin(self._do_line(action.line(view, name)))
+        elif name not in names and not longer:
+            self._stop_asking()
+            numbers = ", ".join(node[1:] for node in names)
+            self._say(f"{action.label}: there is no {name} to do it to; choose one of {numbers}.")
+
+    def on_input_submitted(self, submitted: Input.Submitted) -> None:
+        text = submitted.value.strip()
+        self._line.shut()
+        if text:
+            self._line.typed.append(text)
+            self._say("")
+            self._begin(self._do_line(text))
+
+    # -- what they do ----------------------------------------------------------------------------
+
+    async def _do_line(self, text: str) -> None:
+        """Do one line of the scenario language; whatever is wrong with it is said, and nothing is done."""
+        try:
+            if not self.cluster_ready:
+                raise UserError("The cluster is still starting; wait until its nodes answer.")
+            self._report(await self.driver.do(parse_line(text)))
+        except ScriptError as error:
+            problem = error.problems[0]
+            usage = f" Usage: {problem.usage}" if problem.usage else ""
+            self._say(f"{text}: {problem.message}.{usage}")
+        except KvlabError as error:
+            self._say(str(error))
+
+    def _report(self, step: Step) -> None:
+        """Say what came of a command, where the events do not tell."""
+        last = self.driver.session.last
+        told = isinstance(last, Result) and bool(last.op)  # by events of its own, on the operation's panel
+        if step.failure is not None:
+            self._say(f"{step.failure.expected}: no, found {step.failure.found}")
+        elif step.text and not (step.outcome is not None and told):
+            self._say(f"{step.command}: {step.text}")
+        self._dirty = True
+
+    def _hold(self, held: bool) -> None:
+        """Hold the view still, or let it catch up with what happened meanwhile."""
+        if held == self.held:
+            return
+        self.held = held
+        self._dirty = True
+        if held:
+            self._held_at_ms = self.driver.world.at_ms()
+            if self.driver.freezes:
+                self._say("The simulated world stands still: n makes one step, space lets it go on.")
+            else:
+                self._say("The view is held, the processes go on. space catches up with them.")
+            return
+        self._say("")
+        if (gone := self._missed - len(self._waiting)) > 0:
+            self.model.apply(EventsLost(self._waiting[0].at_ms, NodeId(""), gone))
+        for event in self._waiting:
+            self.model.apply(event)
+        self._waiting.clear()
+        self._missed = 0
+
+    def _step(self) -> None:
+        if not isinstance(self.driver, SimDriver):
+            return
+        self._hold(True)
+        happened = self.driver.step()
+        self._say("" if happened else "Nothing is left to happen: give the cluster something to do.")
+
+    def _select(self, view: View, by: int) -> None:
+        names = list(self.model.operations)
+        assert view.op is not None
+        at = min(max(0, view.op.place - 1 + by), len(names) - 1)
+        self.selected = None if at == len(names) - 1 else names[at]
+        self._dirty = True
+
+
+def theme_for(*, ascii: bool) -> Theme:
+    """What this terminal can show: NO_COLOR and an encoding without Unicode are honoured."""
+    encoding = (getattr(sys.__stdout__, "encoding", None) or "").lower()
+    return Theme(colour=not os.environ.get("NO_COLOR"), ascii=ascii or not encoding.startswith("utf"))
+
+
+async def run_lab(app: LabApp) -> None:
+    """Run the lab to its end. Every node is ended too, and the terminal is as it was."""
+    try:
+        await app.run_async()
+    finally:
+        await app.shut_down()
+    if app.failure is not None:
+        raise app.failure
+    if app.return_code:  # Textual has shown why
+        raise SystemExit(app.return_code)

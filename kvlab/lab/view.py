@@ -1,0 +1,198 @@
+"""View: what the screen shows, as one immutable value.
+
+The lab folds events into a `Model` as they come, and ten times a second takes a `View` of it if anything
+has changed. Drawing, the sentences and the actions look at a view alone, so that they can be tested
+without a cluster, and a replay draws as the live run did.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+
+from kvlab import stages
+from kvlab.core.placement import preference_list
+from kvlab.core.ring import Ring
+from kvlab.messages import Key, NodeId, OpId, RingSpec
+from kvlab.stages import Stage
+from kvlab.trace.events import AnyEvent, LinkChanged, Said, ScriptLine
+from kvlab.trace.model import Model, Node, Operation, causal_order
+
+FLIGHTS_MAX = 24
+FLIGHT_MS_MAX = 8000
+"""A message that has been under way for so long was lost with its sender's last words."""
+
+
+class Shot(msgspec.Struct, frozen=True):
+    """One operation as it stands, its events in causal order."""
+
+    op: OpId
+    kind: str
+    key: Key
+    value: bytes | None
+    via: NodeId
+    started_ms: float
+    took_ms: float
+    outcome: str
+    values: tuple[bytes, ...]
+    error: str
+    text: str
+    events: tuple[AnyEvent, ...]
+    cut: int
+    holders: tuple[NodeId, ...]
+    silent: tuple[NodeId, ...]
+    place: int
+    """Which of the operations known it is, counting from 1."""
+    of: int
+
+
+class Flight(msgspec.Struct, frozen=True):
+    """A message under way: `progress` is 0 at its sender and 1 at its receiver."""
+
+    sender: NodeId
+    to: NodeId
+    kind: str
+    progress: float
+
+
+class Hint(msgspec.Struct, frozen=True):
+    """A key in the footer; `why_not` says why it cannot be used now, "" if it can."""
+
+    key: str
+    label: str
+    help: str
+    why_not: str = ""
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is drawn."""
+
+    stage: Stage
+    n: int
+    simulated: bool = False
+    ready: bool = True
+    badge: str = "LIVE"
+    now_ms: float = 0.0
+    nodes: tuple[Node, ...] = ()
+    ring: RingSpec
+    phase: str = ""
+    groups: tuple[tuple[NodeId, ...], ...] = ()
+    links: tuple[LinkChanged, ...] = ()
+    op: Shot | None = None
+    key: Key = b"cart:42"
+    """The key of the operation shown; what w writes and g reads."""
+    homes: tuple[NodeId, ...] = ()
+    flights: tuple[Flight, ...] = ()
+    items: tuple[tuple[bytes, bytes], ...] = ()
+    memory_bytes: int | None = None
+    log: tuple[ScriptLine | Said, ...] = ()
+    latest: AnyEvent | None = None
+    lost: int = 0
+    notice: str = ""
+    """What the lab itself has to say, before anything else."""
+    prompt: str = ""
+    """A question that is to be answered with the next keys."""
+    hints: tuple[Hint, ...] = ()
+    help: bool = False
+    maximised: bool = False
+    moving: bool = True
+    """Whether messages under way are drawn."""
+
+    def node(self, name: str) -> Node | None:
+        return next((node for node in self.nodes if node.node == name), None)
+
+    def in_state(self, *states: str) -> list[NodeId]:
+        """The nodes in one of these states, in order."""
+        return [node.node for node in self.nodes if node.state in states]
+
+
+@lru_cache(maxsize=8)
+def ring_of(spec: RingSpec) -> Ring:
+    """The ring of a spec; made once, since every frame asks for it."""
+    return Ring(spec)
+
+
+def homes_of(stage: Stage, n: int, spec: RingSpec, key: Key) -> tuple[NodeId, ...]:
+    """The key's home replicas in preference order; () where the stage has no ring."""
+    if not stage.ring:
+        return ()
+    ring = ring_of(spec)
+    return tuple(preference_list(ring, ring.slot(key), n))
+
+
+def view_of(model: Model, shown: OpId | None = None, now_ms: float | None = None) -> View:
+    """A view of the model: of this operation, or else of the last; at this moment, or else its latest."""
+    config = model.config
+    stage = stages.find(config.stage)
+    now = model.at_ms if now_ms is None else now_ms
+    op = _shot(model, shown)
+    view = View(stage=stage, n=config.n, ring=model.ring)
+    key = op.key if op is not None and op.key else view.key
+    nodes = tuple(node for node in model.nodes.values() if node.state != "left")
+    items: tuple[tuple[bytes, bytes], ...] = ()
+    if not stage.ring and nodes:
+        items = tuple(model.items.get(nodes[0].node, {}).items())
+    return msgspec.structs.replace(
+        view,
+        now_ms=now,
+        nodes=nodes,
+        phase=model.phase,
+        groups=model.groups,
+        links=tuple(model.links.values()),
+        op=op,
+        key=key,
+        homes=homes_of(stage, config.n, model.ring, key),
+        flights=_flights(model, now, op.op if op is not None else OpId("")),
+        items=items,
+        memory_bytes=config.memory_bytes,
+        log=tuple(model.log)[-12:],
+        latest=model.latest,
+        lost=model.lost,
+    )
+
+
+def _shot(model: Model, shown: OpId | None) -> Shot | None:
+    """The operation of this name, or else the last that was begun."""
+    if not model.operations:
+        return None
+    names = list(model.operations)
+    name = shown if shown in model.operations else names[-1]
+    assert name is not None
+    op: Operation = model.operations[name]
+    return Shot(
+        op=op.op,
+        kind=op.kind or "?",
+        key=op.key,
+        value=op.value,
+        via=op.via,
+        started_ms=op.started_ms,
+        took_ms=op.took_ms,
+        outcome=op.outcome,
+        values=op.values,
+        error=op.error,
+        text=op.text,
+        events=tuple(causal_order(op.events)),
+        cut=op.cut,
+        holders=tuple(op.holders()),
+        silent=tuple(op.silent()),
+        place=names.index(name) + 1,
+        of=len(names),
+    )
+
+
+def _flights(model: Model, now_ms: float, op: OpId) -> tuple[Flight, ...]:
+    """Messages still under way that can be followed: those of the operation shown, and those on slow links.
+
+    On a healthy link a message takes a fraction of a frame: all of them at once would only flicker.
+    """
+    flights = []
+    for sent in list(model.flying.values())[-FLIGHTS_MAX:]:
+        age_ms = now_ms - sent.at_ms
+        link = model.links.get((sent.node, sent.to))
+        delay_ms = link.delay_ms if link is not None else 0.0
+        if age_ms > FLIGHT_MS_MAX + delay_ms or not (delay_ms or (sent.op and sent.op == op)):
+            continue
+        progress = min(0.97, max(0.0, age_ms / (2.0 + delay_ms)))
+        flights.append(Flight(sent.node, sent.to, sent.kind, progress))
+    return tuple(flights)

@@ -1,0 +1,275 @@
+"""Every message that one node sends another: one typed union, one place.
+
+A message is a frozen struct, sent as a msgpack array whose first element is its name:
+`Keep(b"k", Item(b"v"), epoch=3)` travels as `["Keep", b"k", [b"v", null], 3]`. A `Request[R]` is answered
+by an `R`, so the type checker knows what `await env.ask(peer, Fetch(...))` brings back. Every request can
+also be answered by `Refused`, which `ask` raises as `PeerRefused`.
+
+All that crosses the network is checked on arrival against these types: a field of the wrong type never
+reaches a stage. None of them can be part of a cycle, so the garbage collector need not look at them
+(`gc=False`): with a million items in a store, that is felt. `Frame` is the envelope that ties an answer to
+its question, and both to the client operation for whose sake they were sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, NewType, TypeAlias, TypeVar
+
+import msgspec
+
+from kvlab.errors import Outcome
+
+NodeId = NewType("NodeId", str)
+"""The name of a node (a process): n1, n2, ..."""
+
+Key: TypeAlias = bytes
+"""A key, as the client sent it: any bytes."""
+
+OpId = NewType("OpId", str)
+"""A client operation, such as `n1.3.17`: node, generation, count. Empty for background work."""
+
+
+ChangeId = NewType("ChangeId", str)
+"""One attempt to change the ring: its driver's name and a number drawn by chance."""
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A value and when it stops being one. The expiry is absolute, so that no copy outlives another."""
+
+    value: bytes
+    expires_ms: int | None = None  # wall clock, milliseconds since 1970
+
+
+class Member(msgspec.Struct, frozen=True, array_like=True):
+    """One node's place in the cluster: the zone it stands in, and how much it carries."""
+
+    node: NodeId
+    zone: str = "z1"
+    weight: int = 1
+
+
+class RingSpec(msgspec.Struct, frozen=True, array_like=True):
+    """All that is needed to compute a ring: the tokens follow from the names (core/ring.py).
+
+    `epoch` counts the changes: of two rings, the one with the higher epoch is the later.
+    """
+
+    epoch: int
+    members: tuple[Member, ...]
+    vnodes: int
+
+
+class Reply(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """An answer."""
+
+
+R = TypeVar("R", bound=Reply)
+
+
+class Request(msgspec.Struct, Generic[R], frozen=True, array_like=True, tag=True, gc=False):
+    """A question that is answered by an `R`."""
+
+
+# -- answers that any request may get -----------------------------------------------------------
+
+
+class Refused(Reply, frozen=True):
+    """The peer will not do it: `error` is the name of a type in errors.py, and `outcome` its claim:
+    failed (it has done nothing) or unknown (it has begun)."""
+
+    error: str
+    text: str
+    outcome: Outcome = Outcome.FAILED
+
+
+class StaleRing(Reply, frozen=True):
+    """The question was addressed by an older ring than mine, and I have done nothing; here is mine."""
+
+    ring: RingSpec
+
+
+# -- a replica's part in reading and writing (stages 3 and up) ----------------------------------
+
+
+class Kept(Reply, frozen=True):
+    """The item is stored here."""
+
+
+class Fetched(Reply, frozen=True):
+    """What this node holds for the key: None if nothing."""
+
+    item: Item | None
+
+
+class Dropped(Reply, frozen=True):
+    """The key is gone from here; `existed` says whether it was here before."""
+
+    existed: bool
+
+
+class Keep(Request[Kept], frozen=True):
+    """Store this item under this key. `epoch`: by which ring you were chosen to do so."""
+
+    key: Key
+    item: Item
+    epoch: int = 0
+
+
+class Fetch(Request[Fetched], frozen=True):
+    """Tell me what you hold for this key."""
+
+    key: Key
+    epoch: int = 0
+
+
+class Drop(Request[Dropped], frozen=True):
+    """Forget this key."""
+
+    key: Key
+    epoch: int = 0
+
+
+# -- changing the ring (services/transfer.py) ---------------------------------------------------
+
+
+class RingIs(Reply, frozen=True):
+    """The ring by which I work now."""
+
+    ring: RingSpec
+
+
+class Prepared(Reply, frozen=True):
+    """I hold no other change, and will keep the new owners up to date from now on."""
+
+
+class Giving(Reply, frozen=True):
+    """So many copies have arrived at their new owners; `done`: that was all of them."""
+
+    copies: int
+    done: bool
+
+
+class Took(Reply, frozen=True):
+    """The copies are here."""
+
+
+class Frozen(Reply, frozen=True):
+    """I hold back operations on the moving keys until the new ring comes."""
+
+
+class Installed(Reply, frozen=True):
+    """I work by the new ring now."""
+
+
+class Aborted(Reply, frozen=True):
+    """The change is forgotten."""
+
+
+class GetRing(Request[RingIs], frozen=True):
+    """By which ring do you work?"""
+
+
+class Prepare(Request[Prepared], frozen=True):
+    """`ring` shall follow yours: from now on, pass on writes on moving keys to their new owners.
+
+    `change` names this attempt; `driver` carries it through; the nodes in `dead` have no part in it.
+    """
+
+    change: ChangeId
+    ring: RingSpec
+    driver: NodeId
+    dead: tuple[NodeId, ...] = ()
+
+
+class Give(Request[Giving], frozen=True):
+    """Send the moving keys you are the source of to their new owners; asked again, say how far you are."""
+
+    change: ChangeId
+
+
+class Take(Request[Took], frozen=True):
+    """(key, item, count): copies for their new owner. An item of None says that the key was deleted.
+
+    `count` is the source's count of writes: whatever order the network makes of these, the highest wins.
+    """
+
+    change: ChangeId
+    copies: tuple[tuple[Key, Item | None, int], ...]
+
+
+class Freeze(Request[Frozen], frozen=True):
+    """Everything has arrived: hold back operations on moving keys."""
+
+    change: ChangeId
+
+
+class Install(Request[Installed], frozen=True):
+    """The new ring is in force. `settles`: said not by the driver but by a member in its stead."""
+
+    change: ChangeId
+    ring: RingSpec
+    settles: bool = False
+
+
+class Abort(Request[Aborted], frozen=True):
+    """Forget the change: the old ring stays."""
+
+    change: ChangeId
+
+
+class StillDriving(Request[Prepared], frozen=True):
+    """Are you still carrying through this change? Refused if not."""
+
+    change: ChangeId
+
+
+class Promise(Request[RingIs], frozen=True):
+    """The driver of this change is silent: take no Install from it any more.
+
+    The answer tells whether one had come before.
+    """
+
+    change: ChangeId
+
+
+ReplicaRequest: TypeAlias = Keep | Fetch | Drop
+TransferRequest: TypeAlias = (
+    GetRing | Prepare | Give | Take | Freeze | Install | Abort | StillDriving | Promise
+)
+ReplicaReply: TypeAlias = Kept | Fetched | Dropped
+TransferReply: TypeAlias = RingIs | Prepared | Giving | Took | Frozen | Installed | Aborted
+
+AnyRequest: TypeAlias = ReplicaRequest | TransferRequest
+AnyReply: TypeAlias = ReplicaReply | TransferReply | Refused | StaleRing
+Message: TypeAlias = AnyRequest | AnyReply
+
+
+FRAME_BYTES_MAX = 65 * 1024 * 1024
+"""No message is longer. The largest request of a Redis client fits, and a chunk of other keys beside it."""
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The envelope. `id` counts the sender's frames; `answers` is the id it replies to, 0 for a request."""
+
+    id: int
+    answers: int
+    op: OpId
+    body: Message
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Frame)
+
+
+encode: Callable[[Frame], bytes] = _encoder.encode
+"""The bytes of a frame, without the length that a stream puts before them."""
+
+decode: Callable[[bytes | memoryview], Frame] = _decoder.decode
+"""The frame in these bytes. Raises msgspec.DecodeError, whose text says what was expected where, or
+UnicodeDecodeError for a string that is not in UTF-8."""
+
+
+def kind(message: Any) -> str:
+    """The name of a message's type: Keep, Kept, ..."""
+    return type(message).__name__

@@ -1,0 +1,386 @@
+"""The commands of the scenario language: one frozen struct each, that prints itself as its canonical line.
+
+Pure values: script/parse.py makes them of text, script/rehearsal.py says whether they make sense, and
+script/session.py does them. Times are whole milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from kvlab.config import ClusterConfig
+from kvlab.messages import Key
+from kvlab.script.conditions import Condition, NodeRef
+from kvlab.script.words import in_quotes, quoted
+
+
+def duration(ms: int) -> str:
+    """Milliseconds as a script writes them: 1m, 2s, 80ms."""
+    for unit, length in (("m", 60_000), ("s", 1000)):
+        if ms and ms % length == 0:
+            return f"{ms // length}{unit}"
+    return f"{ms}ms"
+
+
+def _via(node: NodeRef | None) -> str:
+    return f" via {node}" if node is not None else ""
+
+
+def _option(name: str, value: object) -> str:
+    return f" {name}={value}" if value is not None else ""
+
+
+def _second(node: NodeRef | None) -> str:
+    return f" {node}" if node is not None else ""
+
+
+class Cluster(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs; the first command of every file. None: the default of ClusterConfig."""
+
+    stage: int
+    nodes: int | None = None
+    n: int | None = None
+    r: int | None = None
+    w: int | None = None
+    seed: int | None = None
+    choice: str | None = None
+    resolve: str | None = None
+    zones: int | None = None
+    hints: str | None = None
+    antientropy: str | None = None
+    vnodes: int | None = None
+    memory: int | None = None
+    """bytes"""
+    timeout: int | None = None
+    """ms"""
+
+    def __str__(self) -> str:
+        options = msgspec.structs.asdict(self)
+        if self.timeout is not None:
+            options["timeout"] = duration(self.timeout)
+        return "cluster" + "".join(_option(name, value) for name, value in options.items())
+
+    @classmethod
+    def of(cls, config: ClusterConfig) -> Cluster:
+        """The command that asks for this configuration: what it leaves out is the default."""
+        default = ClusterConfig(stage=config.stage)
+        fields = {name: name for name in ("nodes", "n", "r", "w", "seed", "zones", "vnodes")}
+        fields |= {"memory": "memory_bytes", "timeout": "timeout_ms"}
+        values = {name: getattr(config, field) for name, field in fields.items()}
+        fixed = {1: ("nodes", "n"), 3: ("n",)}.get(config.stage, ())
+        return cls(
+            stage=config.stage,
+            **{
+                name: value
+                for name, value in values.items()
+                if value != getattr(default, fields[name]) and name not in fixed
+            },
+        )
+
+    def config(self, seed: int | None = None) -> ClusterConfig:
+        """The configuration that is asked for, unchecked; `seed` overrides the script's own."""
+        config = ClusterConfig(stage=self.stage, r=self.r, w=self.w, memory_bytes=self.memory)
+        given = {
+            "nodes": self.nodes,
+            "n": self.n,
+            "seed": self.seed if seed is None else seed,
+            "zones": self.zones,
+            "vnodes": self.vnodes,
+            "timeout_ms": self.timeout,
+        }
+        known = {name: value for name, value in given.items() if value is not None}
+        return msgspec.structs.replace(config, **known)
+
+
+class Put(msgspec.Struct, frozen=True):
+    """Write a value. `ttl`, in ms, is how long it lives."""
+
+    key: Key
+    value: bytes
+    via: NodeRef | None = None
+    w: int | None = None
+    ttl: int | None = None
+    blind: bool = False
+
+    def __str__(self) -> str:
+        options = _via(self.via) + _option("w", self.w)
+        options += f" ttl={duration(self.ttl)}" if self.ttl is not None else ""
+        options += " blind" if self.blind else ""
+        return f"put {quoted(self.key)} {quoted(self.value)}{options}"
+
+
+class Get(msgspec.Struct, frozen=True):
+    """Read a key."""
+
+    key: Key
+    via: NodeRef | None = None
+    r: int | None = None
+
+    def __str__(self) -> str:
+        return f"get {quoted(self.key)}{_via(self.via)}{_option('r', self.r)}"
+
+
+class Delete(msgspec.Struct, frozen=True):
+    """Delete a key."""
+
+    key: Key
+    via: NodeRef | None = None
+
+    def __str__(self) -> str:
+        return f"del {quoted(self.key)}{_via(self.via)}"
+
+
+class Kill(msgspec.Struct, frozen=True):
+    """End a node's process at once."""
+
+    node: NodeRef
+
+    def __str__(self) -> str:
+        return f"kill {self.node}"
+
+
+class Restart(msgspec.Struct, frozen=True):
+    """Start a killed node again; `empty` wipes its disk first."""
+
+    node: NodeRef
+    empty: bool = False
+
+    def __str__(self) -> str:
+        return f"restart {self.node}{' empty' if self.empty else ''}"
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Stop a node where it stands."""
+
+    node: NodeRef
+
+    def __str__(self) -> str:
+        return f"pause {self.node}"
+
+
+class Resume(msgspec.Struct, frozen=True):
+    """Let a paused node go on."""
+
+    node: NodeRef
+
+    def __str__(self) -> str:
+        return f"resume {self.node}"
+
+
+class Partition(msgspec.Struct, frozen=True):
+    """Cut the network into groups of nodes that hear only each other."""
+
+    groups: tuple[tuple[NodeRef, ...], ...]
+
+    def __str__(self) -> str:
+        return "partition " + " | ".join(" ".join(map(str, group)) for group in self.groups)
+
+
+class Heal(msgspec.Struct, frozen=True):
+    """Mend the network: partition, delay, loss and duplication are gone."""
+
+    def __str__(self) -> str:
+        return "heal"
+
+
+class Slow(msgspec.Struct, frozen=True):
+    """Delay messages between two nodes, or all of one node's."""
+
+    node: NodeRef
+    other: NodeRef | None
+    delay: int
+    jitter: int = 0
+
+    def __str__(self) -> str:
+        jitter = f"+-{duration(self.jitter)}" if self.jitter else ""
+        return f"slow {self.node}{_second(self.other)} {duration(self.delay)}{jitter}"
+
+
+class Lose(msgspec.Struct, frozen=True):
+    """Lose a share of the messages between two nodes, or of all of one node's."""
+
+    node: NodeRef
+    other: NodeRef | None
+    percent: float
+
+    def __str__(self) -> str:
+        return f"lose {self.node}{_second(self.other)} {self.percent:g}%"
+
+
+class Duplicate(msgspec.Struct, frozen=True):
+    """Deliver a share of the messages twice."""
+
+    node: NodeRef
+    other: NodeRef | None
+    percent: float
+
+    def __str__(self) -> str:
+        return f"duplicate {self.node}{_second(self.other)} {self.percent:g}%"
+
+
+class Skew(msgspec.Struct, frozen=True):
+    """Set a node's clock wrong by so many ms; negative is slow."""
+
+    node: NodeRef
+    by: int
+
+    def __str__(self) -> str:
+        return f"skew {self.node} {'-' if self.by < 0 else '+'}{duration(abs(self.by))}"
+
+
+class Add(msgspec.Struct, frozen=True):
+    """Start a new node and let it join."""
+
+    node: NodeRef
+    zone: str | None = None
+    weight: int | None = None
+
+    def __str__(self) -> str:
+        return f"add {self.node}{_option('zone', self.zone)}{_option('weight', self.weight)}"
+
+
+class Remove(msgspec.Struct, frozen=True):
+    """Let a node hand over its keys and go."""
+
+    node: NodeRef
+
+    def __str__(self) -> str:
+        return f"remove {self.node}"
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Let so many ms pass."""
+
+    ms: int
+
+    def __str__(self) -> str:
+        return f"wait {duration(self.ms)}"
+
+
+class WaitUntil(msgspec.Struct, frozen=True):
+    """Wait until something holds; it fails when it does not within so many ms."""
+
+    condition: Condition
+    within: int | None = None
+
+    def __str__(self) -> str:
+        within = f" within {duration(self.within)}" if self.within is not None else ""
+        return f"wait until {self.condition}{within}"
+
+
+class Expect(msgspec.Struct, frozen=True):
+    """It has to hold now."""
+
+    condition: Condition
+
+    def __str__(self) -> str:
+        return f"expect {self.condition}"
+
+
+class Check(msgspec.Struct, frozen=True):
+    """Judge the replicas, or all that the script has done so far."""
+
+    claim: str
+
+    def __str__(self) -> str:
+        return f"check {self.claim}"
+
+
+class Load(msgspec.Struct, frozen=True):
+    """Many operations a second, whether or not the ones before are answered."""
+
+    rate: int
+    ms: int
+    reads: float | None = None
+    keys: int | None = None
+    zipf: bool = False
+
+    def __str__(self) -> str:
+        reads = f" reads={self.reads:g}%" if self.reads is not None else ""
+        zipf = " zipf" if self.zipf else ""
+        return f"load {self.rate}/s for {duration(self.ms)}{reads}{_option('keys', self.keys)}{zipf}"
+
+
+class Say(msgspec.Struct, frozen=True):
+    """Tell the audience."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"say {in_quotes(self.text)}"
+
+
+class Predict(msgspec.Struct, frozen=True):
+    """Ask the audience, then tell."""
+
+    question: str
+    answer: str
+
+    def __str__(self) -> str:
+        return f"predict {in_quotes(self.question)} = {in_quotes(self.answer)}"
+
+
+Command: TypeAlias = (
+    Cluster
+    | Put
+    | Get
+    | Delete
+    | Kill
+    | Restart
+    | Pause
+    | Resume
+    | Partition
+    | Heal
+    | Slow
+    | Lose
+    | Duplicate
+    | Skew
+    | Add
+    | Remove
+    | Wait
+    | WaitUntil
+    | Expect
+    | Check
+    | Load
+    | Say
+    | Predict
+)
+
+CLAIMS = (
+    "convergence",
+    "no-lost-writes",
+    "no-resurrection",
+    "read-your-writes",
+    "monotonic-reads",
+    "linearizable",
+)
+
+USAGE = {
+    "cluster": "cluster stage=N [nodes=5] [n=3] [r=2] [w=2] [seed=S] [choice=cp|ap] "
+    "[resolve=siblings|newest|union] [zones=2] [hints=on|off] [antientropy=on|off] "
+    "[vnodes=16] [memory=64kb] [timeout=500ms]",
+    "put": "put KEY VALUE [via NODE] [w=W] [ttl=5s] [blind]",
+    "get": "get KEY [via NODE] [r=R]",
+    "del": "del KEY [via NODE]",
+    "kill": "kill NODE",
+    "restart": "restart NODE [empty]",
+    "pause": "pause NODE",
+    "resume": "resume NODE",
+    "partition": "partition n1 n2 | n3 n4 n5",
+    "heal": "heal",
+    "slow": "slow NODE [NODE] 80ms[+-20ms]",
+    "lose": "lose NODE [NODE] 10%",
+    "duplicate": "duplicate NODE [NODE] 10%",
+    "skew": "skew NODE +5s",
+    "add": "add NODE [zone=Z] [weight=2]",
+    "remove": "remove NODE",
+    "wait": "wait 2s, or wait until CONDITION [within 5s]",
+    "expect": "expect CONDITION",
+    "check": f"check {'|'.join(CLAIMS)}",
+    "load": "load 200/s for 10s [reads=50%] [keys=100] [zipf]",
+    "say": 'say "text"',
+    "predict": 'predict "question" = "answer"',
+}
+"""How each command is written."""

@@ -1,0 +1,70 @@
+"""Run a scenario from its first line to its last, or to the first one that does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from kvlab.check.history import Operation
+from kvlab.config import ClusterConfig
+from kvlab.errors import UserError
+from kvlab.script.commands import Cluster
+from kvlab.script.parse import Problem, Scenario, ScriptError
+from kvlab.script.session import Failure, Session, Step
+from kvlab.world.world import World
+
+LAST_SHOWN = 5
+"""How many of the last operations explain a failure."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """How a run ended: every step that was done, and why it went no further, if it did not."""
+
+    steps: tuple[Step, ...]
+    took_ms: float
+    failure: Failure | None = None
+    last: tuple[Operation, ...] = ()
+    """The last operations before a failure, oldest first."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether every expectation and check held."""
+        return self.failure is None
+
+
+def config_of(scenario: Scenario, seed: int | None = None) -> ClusterConfig:
+    """The cluster that a scenario asks for; `seed` overrides the script's own."""
+    return scenario.cluster.config(seed)
+
+
+async def run_scenario(
+    scenario: Scenario,
+    world: World,
+    *,
+    watch: Callable[[Step], None] = lambda step: None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Report:
+    """Do every command on a world that has been started, and tell `watch` of each as it ends.
+
+    Stops at the first expectation or check that does not hold: what follows would only echo it. Raises
+    ScriptError, which points at the line, for a command that turns out to make no sense, such as killing
+    a node that is already dead.
+    """
+    session = Session(world, say)
+    steps: list[Step] = []
+    begun = world.at_ms()
+    for line in scenario.lines:
+        if isinstance(line.command, Cluster):
+            continue  # the world is what it asked for
+        try:
+            step = await session.do(line.command, line.number)
+        except UserError as error:
+            problem = Problem(line.number, line.text, 0, len(line.text), str(error))
+            raise ScriptError(scenario.name, [problem]) from error
+        steps.append(step)
+        watch(step)
+        if step.failure is not None:
+            last = tuple(session.history[-LAST_SHOWN:])
+            return Report(tuple(steps), world.at_ms() - begun, step.failure, last)
+    return Report(tuple(steps), world.at_ms() - begun)

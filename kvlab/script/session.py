@@ -1,0 +1,459 @@
+"""Session: one person's commands, done one after the other on a world, and the history of what they saw.
+
+The lab's command line, a `.scenario` file and a demo each hold a `Session`. It resolves nodes such as
+`cart:42#1` at the moment they are spoken of, keeps every operation for `check` to judge, and answers each
+command with a `Step`: what happened, and whether it is what was expected.
+
+A command that makes no sense raises a UserError, and nothing has been done. The cluster's bad luck is not an
+exception here: it is a step with an outcome, which the script may expect.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from random import Random
+
+import msgspec
+
+from kvlab.check.convergence import convergence
+from kvlab.check.history import Judgement, Operation, Verdict
+from kvlab.check.sessions import monotonic_reads, read_your_writes
+from kvlab.check.writes import no_lost_writes, no_resurrection
+from kvlab.check.zones import linearizable
+from kvlab.errors import OperationError, Outcome, UserError
+from kvlab.messages import Key, NodeId
+from kvlab.script.commands import (
+    Add,
+    Check,
+    Cluster,
+    Command,
+    Delete,
+    Duplicate,
+    Expect,
+    Get,
+    Heal,
+    Kill,
+    Load,
+    Lose,
+    Partition,
+    Pause,
+    Predict,
+    Put,
+    Remove,
+    Restart,
+    Resume,
+    Say,
+    Skew,
+    Slow,
+    Wait,
+    WaitUntil,
+    duration,
+)
+from kvlab.script.conditions import (
+    Condition,
+    GetIs,
+    HeldIs,
+    HintsAre,
+    Home,
+    KeysAre,
+    NodeName,
+    NodeRef,
+    Outside,
+    ReplicasAre,
+    ResultIs,
+    Sees,
+    SiblingsAre,
+)
+from kvlab.script.load import run_load
+from kvlab.script.rehearsal import Rehearsal
+from kvlab.trace import events
+from kvlab.world.control import Changed, Result
+from kvlab.world.world import NodeState, World
+
+POLL_MS = 20
+WITHIN_MS = 5000
+
+_COMPARE: dict[str, Callable[[int, int], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Whether a condition holds, and what was found instead if not."""
+
+    holds: bool
+    found: str
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """What was expected and did not hold. `witness` is the proof, for a check."""
+
+    expected: str
+    found: str
+    line: int = 0  # 0: not from a file
+    witness: tuple[Operation, ...] = ()
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One command, done. `text` says in a few words what came of it; "" where there is nothing to say.
+
+    `outcome` is that of an operation (or a change of the ring) and None for other commands; `nodes` are the
+    names of those nodes that the command called by their place, in its order.
+    """
+
+    command: Command
+    at_ms: float
+    took_ms: float
+    text: str = ""
+    outcome: Outcome | None = None
+    failure: Failure | None = None
+    nodes: tuple[tuple[str, NodeId], ...] = ()
+    line: int = 0
+
+
+class Session:
+    """Does commands on a world that has been started."""
+
+    def __init__(self, world: World, say: Callable[[str], None] = lambda text: None) -> None:
+        self.world = world
+        self.say = say
+        self.history: list[Operation] = []
+        self.last: Result | OperationError | Changed | None = None
+        """How the operation before ended; a change of the ring counts as one."""
+        self._homes: dict[Key, tuple[NodeId, ...]] = {}
+        self._named: list[tuple[str, NodeId]] = []
+        self._loads = 0
+
+    async def do(self, command: Command, line: int = 0) -> Step:
+        """Do one command. Raises UserError, before anything is done, if it makes no sense now."""
+        Rehearsal(self.world.config, self.world.members()).consider(command)
+        self._named = []
+        begun = self.world.at_ms()
+        self.world.tell(events.ScriptLine(begun, NodeId(""), str(command)))
+        try:
+            step = await self._do(command, begun)
+        except OperationError as error:  # a node that was to be asked or changed did not answer
+            found = f"{type(error).__name__}: {error}"
+            undone = Failure(f"{command}: to be done", found)
+            step = Step(command, begun, 0, f"not done: {found}", error.outcome, undone)
+        failure = step.failure and msgspec.structs.replace(step.failure, line=line)
+        took_ms = self.world.at_ms() - begun
+        return msgspec.structs.replace(
+            step, took_ms=took_ms, nodes=tuple(self._named), line=line, failure=failure
+        )
+
+    async def _do(self, command: Command, at_ms: float) -> Step:
+        """Do it; the caller fills in how long it took."""
+        world, text = self.world, ""
+        match command:
+            case Put() | Get() | Delete():
+                return _operated(command, at_ms, await self._operate(command))
+            case Expect(condition):
+                return _judged(command, at_ms, condition, await self.find(condition))
+            case WaitUntil(condition, within):
+                return await self._wait_until(command, at_ms, condition, within or WITHIN_MS)
+            case Check(claim):
+                return _claimed(command, at_ms, await self.judge(claim))
+            case Add() | Remove():
+                return await self._change_ring(command, at_ms)
+            case Kill(node):
+                await world.kill(await self.resolve(node))
+            case Restart(node, empty):
+                await world.restart(await self.resolve(node), empty=empty)
+            case Pause(node):
+                await world.pause(await self.resolve(node))
+            case Resume(node):
+                await world.resume(await self.resolve(node))
+            case Partition(groups):
+                await world.partition([[await self.resolve(node) for node in group] for group in groups])
+            case Heal():
+                await world.heal()
+            case Slow(node, other, delay, jitter):
+                await world.slow(*await self._ends(node, other), delay, jitter)
+            case Lose(node, other, percent):
+                await world.lose(*await self._ends(node, other), percent / 100)
+            case Duplicate(node, other, percent):
+                await world.duplicate(*await self._ends(node, other), percent / 100)
+            case Skew(node, by):
+                await world.skew(await self.resolve(node), by)
+            case Wait(ms):
+                await world.sleep(ms / 1000)
+            case Load():
+                text = await self._load(command)
+            case Say():
+                self._tell(command.text)
+            case Predict():
+                self._tell(f"Predict: {command.question}")
+                self._tell(f"Answer: {command.answer}")
+            case Cluster():
+                raise UserError("a cluster is running; `cluster` stands first in a file, once")
+        return Step(command, at_ms, 0, text)
+
+    def _tell(self, text: str) -> None:
+        self.world.tell(events.Said(self.world.at_ms(), NodeId(""), text))
+        self.say(text)
+
+    # -- operations ------------------------------------------------------------------------------
+
+    async def _operate(self, command: Put | Get | Delete) -> Result:
+        """Do it, and keep it in the history."""
+        via = await self.resolve(command.via) if command.via is not None else None
+        world, begun = self.world, self.world.at_ms()
+        match command:
+            case Put(key, value, _, w, ttl, blind):
+                expires = world.now_ms() + ttl if ttl is not None else None
+                result = await world.put(key, value, via=via, w=w, blind=blind, expires_ms=expires)
+                self._remember(result, begun, value, mortal=ttl is not None)
+            case Get(key, _, r):
+                result = await world.get(key, via=via, r=r)
+                self._remember(result, begun)
+            case Delete(key):
+                result = await world.delete(key, via=via)
+                self._remember(result, begun)
+        self.last = result
+        return result
+
+    def _remember(
+        self, result: Result, begun: float, value: bytes | None = None, *, mortal: bool = False
+    ) -> Operation:
+        """Put an operation that has ended into the history."""
+        operation = Operation(
+            result.kind,
+            result.key,
+            session=result.via,
+            start_ms=begun,
+            end_ms=self.world.at_ms(),
+            outcome=result.outcome,
+            value=value,
+            found=result.values,
+            mortal=mortal,
+        )
+        self.history.append(operation)
+        return operation
+
+    async def _change_ring(self, command: Add | Remove, at_ms: float) -> Step:
+        """A ring change that fails is bad luck, as a failed write is: an outcome to be expected."""
+        self._homes.clear()
+        try:
+            node = await self.resolve(command.node)
+            if isinstance(command, Add):
+                changed = await self.world.add(node, zone=command.zone, weight=command.weight or 1)
+            else:
+                changed = await self.world.remove(node)
+        except OperationError as error:
+            self.last = error
+            return Step(command, at_ms, 0, f"{type(error).__name__}: {error}", error.outcome)
+        self.last = changed
+        copies = "copy" if changed.moved == 1 else "copies"
+        return Step(command, at_ms, 0, f"ok, {changed.moved} {copies} moved", Outcome.OK)
+
+    async def _load(self, load: Load) -> str:
+        self._loads += 1
+        name = f"load{self._loads}"
+
+        async def perform(kind: str, key: Key, value: bytes, via: str | None) -> Result:
+            begun = self.world.at_ms()
+            if kind == "get":
+                result = await self.world.get(key, via=via)
+                self._remember(result, begun)
+            else:
+                result = await self.world.put(key, value, via=via)
+                self._remember(result, begun, value)
+            return result
+
+        random = Random(f"{self.world.config.seed} {name}")
+        return str(await run_load(load, self.world, perform, random, name))
+
+    # -- nodes -----------------------------------------------------------------------------------
+
+    async def resolve(self, node: NodeRef) -> NodeId:
+        """The name of the node that is meant now. Raises UserError if there is none."""
+        match node:
+            case NodeName(name):
+                return NodeId(name)
+            case Home(key, place):
+                homes = await self._preference_list(key)
+                if place > len(homes):
+                    raise UserError(f"{node}: the key has {len(homes)} home replicas: {', '.join(homes)}")
+                name = homes[place - 1]
+            case Outside(key):
+                homes = await self._preference_list(key)
+                others = [member for member in self.world.members() if member not in homes]
+                if not others:
+                    raise UserError(f"{node}: every node is a home replica of the key")
+                running = [member for member in others if member in self.world.up()]
+                name = (running or others)[0]
+        self._named.append((str(node), name))
+        return name
+
+    async def _preference_list(self, key: Key) -> tuple[NodeId, ...]:
+        """The key's home replicas. With every node down, those of the last time that somebody asked."""
+        if not self.world.up() and key in self._homes:
+            return self._homes[key]
+        self._homes[key] = await self.world.replicas(key)
+        return self._homes[key]
+
+    async def _ends(self, node: NodeRef, other: NodeRef | None) -> tuple[NodeId, NodeId | None]:
+        return await self.resolve(node), await self.resolve(other) if other is not None else None
+
+    # -- conditions ------------------------------------------------------------------------------
+
+    async def _wait_until(self, command: Command, at_ms: float, condition: Condition, within_ms: int) -> Step:
+        """Ask again every 20 ms until it holds, or until the time is over."""
+        while True:
+            finding = await self.find(condition)
+            late = self.world.at_ms() - at_ms >= within_ms
+            if finding.holds or late:
+                self._named = list(dict.fromkeys(self._named))
+                return _judged(command, at_ms, condition, finding, f" within {duration(within_ms)}")
+            await self.world.sleep(POLL_MS / 1000)
+
+    async def find(self, condition: Condition) -> Finding:
+        """Whether it holds now. A node that cannot be asked makes nothing true."""
+        try:
+            return await self._find(condition)
+        except OperationError as error:
+            return Finding(False, f"{type(error).__name__}: {error}")
+
+    async def _find(self, condition: Condition) -> Finding:
+        if not self.world.up() and not isinstance(condition, ResultIs):
+            return Finding(False, "no node is up")
+        match condition:
+            case GetIs(key, op, values, via):
+                result = await self._operate(Get(key, via))
+                if result.outcome is not Outcome.OK:
+                    return Finding(False, f"the read via {result.via} {_ended(result)}")
+                return _same_values(op, values, result.values, f" via {result.via}")
+            case HeldIs(key, node, op, values):
+                name = await self.resolve(node)
+                if blind := self._unseen(name):
+                    return blind
+                return _same_values(op, values, await self.world.peek(name, key), f" at {name}")
+            case KeysAre(node, op, count):
+                name = await self.resolve(node)
+                if blind := self._unseen(name):
+                    return blind
+                keys = (await self.world.count(name)).keys
+                return Finding(_COMPARE[op](keys, count), f"{keys} keys at {name}")
+            case ReplicasAre(key, op, nodes):
+                wanted = tuple([await self.resolve(node) for node in nodes])
+                homes = await self._preference_list(key)
+                return Finding((homes == wanted) is (op == "="), " ".join(homes))
+            case ResultIs(op, what):
+                return self._result_is(op, what)
+            case SiblingsAre() | HintsAre() | Sees():
+                raise UserError(f"{condition}: {self.world.stage.title}, cannot tell")
+
+    def _unseen(self, name: NodeId) -> Finding | None:
+        """A finding if nobody can look into this node now."""
+        state = self.world.info(name).state
+        return (
+            None if state is NodeState.UP else Finding(False, f"{name} is {state}: nothing can be seen there")
+        )
+
+    def _result_is(self, op: str, what: str) -> Finding:
+        match self.last:
+            case None:
+                raise UserError("`result` is that of the operation before, and there was none yet")
+            case Changed():
+                names, text = ["ok"], "ok"
+            case Result() as result:
+                names, text = [result.outcome, result.error], _ended(result)
+            case OperationError() as error:
+                names, text = [error.outcome, type(error).__name__], f"{type(error).__name__}: {error}"
+        return Finding((what in names) is (op == "="), text)
+
+    # -- checks ----------------------------------------------------------------------------------
+
+    async def judge(self, claim: str) -> Judgement:
+        """Judge the replicas as they are, or everything this session has seen."""
+        match claim:
+            case "convergence":
+                return convergence(await self._copies())
+            case "no-lost-writes":
+                return no_lost_writes(list(self.history), await self._read_all())
+            case "no-resurrection":
+                await self._read_all()
+                return no_resurrection(self.history)
+            case "read-your-writes":
+                return read_your_writes(self.history)
+            case "monotonic-reads":
+                return monotonic_reads(self.history)
+            case "linearizable":
+                return linearizable(self.history)
+            case _:
+                raise UserError(f"there is no check {claim!r}")
+
+    async def _copies(self) -> dict[Key, dict[NodeId, Sequence[bytes] | None]]:
+        """What each home replica of each key holds; None for one that cannot be looked at."""
+        running = self.world.up()
+        keys: dict[Key, None] = {}
+        for node in running:
+            keys.update(dict.fromkeys(await self.world.keys(node)))
+        copies: dict[Key, dict[NodeId, Sequence[bytes] | None]] = {}
+        for key in sorted(keys):
+            homes = await self.world.replicas(key)
+            copies[key] = {
+                node: await self.world.peek(node, key) if node in running else None for node in homes
+            }
+        return copies
+
+    async def _read_all(self) -> dict[Key, Operation]:
+        """Read every key that the history wrote, once."""
+        keys = dict.fromkeys(op.key for op in self.history if op.is_write)
+        final = {}
+        for key in keys:
+            begun = self.world.at_ms()
+            final[key] = self._remember(await self.world.get(key), begun)
+        return final
+
+
+# -- what came of it, in words -------------------------------------------------------------------
+
+
+def _values(values: Sequence[bytes]) -> str:
+    return " ".join(value.decode("utf-8", "backslashreplace") for value in values) or "missing"
+
+
+def _same_values(op: str, wanted: Sequence[bytes], found: Sequence[bytes], where: str) -> Finding:
+    """Siblings have no order, so they are compared as sets."""
+    return Finding((set(wanted) == set(found)) is (op == "="), f"{_values(found)}{where}")
+
+
+def _ended(result: Result) -> str:
+    """`ok`, or `unknown, NoAnswer: n3 broke off`."""
+    if result.outcome is Outcome.OK:
+        return "ok"
+    return f"{result.outcome}, {result.error}: {result.text}"
+
+
+def _operated(command: Put | Get | Delete, at_ms: float, result: Result) -> Step:
+    via = f" via {result.via}" if command.via is None and result.via else ""
+    took = f"{result.took_ms:.0f} ms{via}"
+    if result.outcome is not Outcome.OK:
+        text = f"{result.outcome} after {took}, {result.error}: {result.text}"
+    elif result.kind == "get":
+        text = f"{_values(result.values)}  ok {took}"
+    else:
+        text = f"ok {took}"
+    return Step(command, at_ms, 0, text, result.outcome)
+
+
+def _judged(command: Command, at_ms: float, condition: Condition, finding: Finding, limit: str = "") -> Step:
+    if finding.holds:
+        return Step(command, at_ms, 0, "holds")
+    failure = Failure(f"{condition}{limit}", finding.found)
+    return Step(command, at_ms, 0, f"does not hold: {finding.found}", failure=failure)
+
+
+def _claimed(command: Check, at_ms: float, judgement: Judgement) -> Step:
+    if judgement.verdict is Verdict.OK:
+        return Step(command, at_ms, 0, f"holds: {judgement.sentence}")
+    found = f"{judgement.verdict}: {judgement.sentence}"
+    return Step(command, at_ms, 0, found, failure=Failure(judgement.claim, found, witness=judgement.witness))

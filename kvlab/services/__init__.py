@@ -1,0 +1,1 @@
+"""What nodes of several stages do over an Env, beside serving clients."""

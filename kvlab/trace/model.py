@@ -1,0 +1,368 @@
+"""Model: what is known of a cluster, as a pure fold over its events.
+
+    model = Model(config)
+    for event in events:
+        model.apply(event)
+
+The lab, replay and `--plain` look at a `Model` and at nothing else, so that a recording shows what the
+live cluster showed. No I/O and no clock: the time is that of the events.
+
+What it must put up with, because real processes do it: events of different nodes a few milliseconds out
+of order; events that never come, because a SIGKILL took the last ones with it; `EventsLost`. So nothing
+here relies on a pair of events being complete, and an operation is made by whichever of its events comes
+first. Order is only restored where it is looked at (`causal_order`).
+
+Memory is bounded: the last 200 operations with at most 500 events each, 64 items a node, 500 script lines.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, assert_never
+
+import msgspec
+
+from kvlab.config import ClusterConfig
+from kvlab.messages import NodeId, OpId, RingSpec
+from kvlab.trace.events import (
+    AnyEvent,
+    ClockSkewed,
+    Delivered,
+    EventsLost,
+    LinkChanged,
+    MessageDropped,
+    NodeDied,
+    NodeFault,
+    NodeKilled,
+    NodeLeft,
+    NodePaused,
+    NodeReady,
+    NodeResumed,
+    NodeStarting,
+    OpEnded,
+    OpStarted,
+    Partitioned,
+    Removed,
+    RingChanged,
+    Said,
+    ScriptLine,
+    Sent,
+    Stored,
+)
+
+State: TypeAlias = Literal["starting", "up", "paused", "down", "left"]
+
+OPERATIONS_MAX = 200
+OPERATION_EVENTS_MAX = 500
+ITEMS_MAX = 64
+LINES_MAX = 500
+FLYING_MAX = 2000
+FORGOTTEN_MAX = 2000
+
+
+class Node(msgspec.Struct, frozen=True):
+    """One node, as its events tell. `port` and `pid` are 0 in the simulator."""
+
+    node: NodeId
+    zone: str = "z1"
+    weight: int = 1
+    state: State = "starting"
+    generation: int = 0
+    port: int = 0
+    pid: int = 0
+    keys: int = 0
+    bytes: int = 0
+    skew_ms: int = 0
+    epoch: int = 0
+    """By which ring it works."""
+    since_ms: float = 0.0
+    """When this life of it began: what is older was told by an earlier life."""
+    trouble: str = ""
+    """Why it died, or what it raised."""
+
+
+class Operation:
+    """One client operation and its own events, in order of arrival (`causal_order` puts them right).
+
+    `outcome` is "" while it runs. `cut` counts the events that were too many to keep.
+    """
+
+    __slots__ = (
+        "cut", "ended_ms", "error", "events", "key", "kind", "op", "outcome", "started_ms", "text",
+        "took_ms", "value", "values", "via",
+    )  # fmt: skip
+
+    def __init__(self, op: OpId, at_ms: float) -> None:
+        self.op = op
+        self.via = NodeId(op.split(".")[0])  # n1.3.17: node, generation, count
+        self.kind, self.key = "", b""
+        self.value: bytes | None = None
+        self.started_ms = at_ms
+        self.ended_ms: float | None = None
+        self.took_ms = 0.0
+        self.outcome, self.error, self.text = "", "", ""
+        self.values: tuple[bytes, ...] = ()
+        self.events: list[AnyEvent] = []
+        self.cut = 0
+
+    def holders(self) -> list[NodeId]:
+        """The nodes that stored its value, in order of arrival, each once."""
+        return list(dict.fromkeys(event.node for event in self.events if isinstance(event, Stored)))
+
+    def silent(self) -> list[NodeId]:
+        """The nodes that were asked and from which no answer has come back."""
+        asked = [event for event in self.events if isinstance(event, Sent) and not event.answers]
+        answered = {
+            event.sender
+            for event in self.events
+            if isinstance(event, Delivered) and event.node == self.via and event.sender != self.via
+        }
+        return [to for to in dict.fromkeys(event.to for event in asked) if to not in answered]
+
+
+class Model:
+    """A cluster, as far as its events have told."""
+
+    def __init__(self, config: ClusterConfig) -> None:
+        """`config` is a checked one: it says by which ring the cluster starts."""
+        self.config = config
+        self.at_ms = 0.0
+        self.count = 0
+        self.lost = 0
+        """How many events are known to be missing."""
+        self.nodes: dict[NodeId, Node] = {}
+        self.ring = RingSpec(0, config.members(), config.vnodes)
+        self.phase = ""
+        """The phase a change of the ring is in; "" when none is under way."""
+        self.groups: tuple[tuple[NodeId, ...], ...] = ()
+        """The sides of the partition; () when there is none."""
+        self.links: dict[tuple[NodeId, NodeId], LinkChanged] = {}
+        """What ails each link that is not well, by (from, to)."""
+        self.operations: dict[OpId, Operation] = {}
+        """The last 200, oldest first."""
+        self.items: dict[NodeId, dict[bytes, bytes]] = {}
+        """What each node stored last, newest last: to look at, not complete."""
+        self.flying: dict[str, Sent] = {}
+        """Messages sent of which nobody has told yet that they arrived or never will."""
+        self.log: deque[ScriptLine | Said] = deque(maxlen=LINES_MAX)
+        self.latest: AnyEvent | None = None
+        """The last event that a person would tell another of."""
+        self._landed: dict[str, None] = {}  # arrived before we heard that they were sent
+        self._forgotten: dict[OpId, None] = {}  # operations dropped: their late events make no new ones
+
+    def apply(self, event: AnyEvent) -> None:
+        """Take one event in. About a microsecond; the frequent ones come first."""
+        self.count += 1
+        if event.at_ms > self.at_ms:
+            self.at_ms = event.at_ms
+        match event:
+            case Sent():
+                self._sent(event)
+            case Delivered() | MessageDropped():
+                self._landed_now(event)
+            case Stored() | Removed():
+                self._stored(event)
+            case OpStarted() | OpEnded():
+                self._operated(event)
+            case NodeStarting():
+                self._starting(event)
+            case NodeReady() | NodeKilled() | NodeDied() | NodePaused() | NodeResumed() | NodeLeft():
+                self._lived(event)
+            case NodeFault():
+                self._change(event.node, trouble=event.error)
+            case RingChanged():
+                self._ring_changed(event)
+            case Partitioned():
+                self.groups = event.groups if len(event.groups) > 1 else ()
+                if not self.groups:
+                    self.links.clear()
+            case LinkChanged():
+                self._link_changed(event)
+            case ClockSkewed():
+                self._change(event.node, skew_ms=event.skew_ms)
+            case ScriptLine() | Said():
+                self.log.append(event)
+            case EventsLost():
+                self.lost += event.count
+            case _:
+                assert_never(event)
+        if isinstance(event, _TOLD):
+            self.latest = event
+
+    # -- messages and operations -----------------------------------------------------------------
+
+    def _sent(self, event: Sent) -> None:
+        if event.msg in self._landed:
+            del self._landed[event.msg]
+        else:
+            self.flying[event.msg] = event
+            if len(self.flying) > FLYING_MAX:  # whoever was to tell of the oldest is dead
+                del self.flying[next(iter(self.flying))]
+        if event.op:
+            self._belongs(event.op, event)
+
+    def _landed_now(self, event: Delivered | MessageDropped) -> None:
+        if self.flying.pop(event.msg, None) is None:
+            self._landed[event.msg] = None
+            if len(self._landed) > FLYING_MAX:
+                del self._landed[next(iter(self._landed))]
+        if event.op:
+            self._belongs(event.op, event)
+
+    def _belongs(self, op: OpId, event: AnyEvent) -> Operation | None:
+        """Add the event to its operation, which may be new; None if that one is long forgotten."""
+        operation = self.operations.get(op)
+        if operation is None:
+            if op in self._forgotten:
+                return None
+            operation = self.operations[op] = Operation(op, event.at_ms)
+            if len(self.operations) > OPERATIONS_MAX:
+                self._forget(next(iter(self.operations)))
+        if len(operation.events) < OPERATION_EVENTS_MAX:
+            operation.events.append(event)
+        else:
+            operation.cut += 1
+        return operation
+
+    def _forget(self, op: OpId) -> None:
+        del self.operations[op]
+        self._forgotten[op] = None
+        if len(self._forgotten) > FORGOTTEN_MAX:
+            del self._forgotten[next(iter(self._forgotten))]
+
+    def _operated(self, event: OpStarted | OpEnded) -> None:
+        operation = self._belongs(event.op, event)
+        if operation is None:
+            return
+        if isinstance(event, OpStarted):
+            operation.started_ms, operation.value = event.at_ms, event.value
+        else:
+            if not operation.kind:  # its start was lost
+                operation.started_ms = event.at_ms - event.took_ms
+            operation.ended_ms, operation.took_ms = event.at_ms, event.took_ms
+            operation.outcome, operation.values = event.outcome, event.values
+            operation.error, operation.text = event.error, event.text
+        operation.kind, operation.key, operation.via = event.kind, event.key, event.node
+
+    def _stored(self, event: Stored | Removed) -> None:
+        if event.op:
+            self._belongs(event.op, event)
+        node = self._node(event.node)
+        if node.state in ("down", "left") or event.at_ms < node.since_ms:
+            return  # told late by a life that has ended: its memory is gone
+        self.nodes[event.node] = msgspec.structs.replace(node, keys=event.keys, bytes=event.held_bytes)
+        items = self.items.setdefault(event.node, {})
+        items.pop(event.key, None)
+        if isinstance(event, Stored):
+            items[event.key] = event.value
+            if len(items) > ITEMS_MAX:
+                del items[next(iter(items))]
+
+    # -- nodes -----------------------------------------------------------------------------------
+
+    def _node(self, name: NodeId) -> Node:
+        """The node of this name; one that nobody has introduced is surely up, since it speaks."""
+        node = self.nodes.get(name)
+        if node is None:
+            node = self.nodes[name] = Node(name, state="up")
+        return node
+
+    def _change(self, name: NodeId, **changes: object) -> None:
+        self.nodes[name] = msgspec.structs.replace(self._node(name), **changes)
+
+    def _starting(self, event: NodeStarting) -> None:
+        """A new life: nothing of the old one holds but its name."""
+        before = self.nodes.get(event.node)
+        generation = before.generation if before is not None else 0
+        self.items.pop(event.node, None)
+        self.nodes[event.node] = Node(
+            event.node, event.zone, event.weight, generation=generation, since_ms=event.at_ms
+        )
+
+    def _lived(self, event: NodeReady | NodeKilled | NodeDied | NodePaused | NodeResumed | NodeLeft) -> None:
+        name = event.node
+        match event:
+            case NodeReady():
+                node = self._node(name)
+                told = max(node.keys, event.kept_keys)  # it may have stored more before we heard
+                self._change(
+                    name, state="up", generation=event.generation, port=event.port, pid=event.pid, keys=told
+                )
+            case NodePaused():
+                self._change(name, state="paused")
+            case NodeResumed():
+                self._change(name, state="up")
+            case NodeKilled():
+                self._gone(name, "down", "it was killed")
+            case NodeDied():
+                self._gone(name, "down", event.why)
+            case NodeLeft():
+                self._gone(name, "left", "")
+
+    def _gone(self, name: NodeId, state: State, why: str) -> None:
+        """Its memory, its clock and its process are gone, and so is whatever it was coordinating."""
+        self._change(name, state=state, pid=0, keys=0, bytes=0, skew_ms=0, trouble=why)
+        self.items.pop(name, None)
+        for operation in self.operations.values():
+            if operation.via == name and not operation.outcome:
+                operation.outcome, operation.error = "unknown", "NoAnswer"
+                operation.text = f"{name} was gone before it answered"
+                operation.took_ms = self.at_ms - operation.started_ms
+
+    # -- ring and network ------------------------------------------------------------------------
+
+    def _ring_changed(self, event: RingChanged) -> None:
+        if event.phase != "installed":
+            self.phase = "" if event.phase == "aborted" else event.phase
+            return
+        self._change(event.node, epoch=event.ring.epoch)
+        if event.ring.epoch >= self.ring.epoch:
+            self.ring, self.phase = event.ring, ""
+
+    def _link_changed(self, event: LinkChanged) -> None:
+        if event.delay_ms or event.jitter_ms or event.loss or event.duplication:
+            self.links[event.node, event.to] = event
+        else:
+            self.links.pop((event.node, event.to), None)
+
+
+_TOLD = (
+    NodeReady, NodeKilled, NodeDied, NodePaused, NodeResumed, NodeLeft, NodeFault, OpStarted, OpEnded,
+    RingChanged, Partitioned, LinkChanged, ClockSkewed, Said, EventsLost,
+)  # fmt: skip
+
+
+def causal_order(events: Sequence[AnyEvent]) -> list[AnyEvent]:
+    """The events so that every cause stands before its effects, and otherwise by time. O(n log n).
+
+    Known causes: a node's own events happened in the order it told them, and a message was sent before it
+    arrived. The times of two processes may contradict the second by a little; then it wins.
+    """
+    sent_at = {event.msg: i for i, event in enumerate(events) if isinstance(event, Sent)}
+    waits = [0] * len(events)
+    then: list[list[int]] = [[] for _ in events]
+    before: dict[NodeId, int] = {}
+    for i, event in enumerate(events):
+        causes = {before[event.node]} if event.node in before else set()
+        if isinstance(event, Delivered | MessageDropped) and event.msg in sent_at:
+            causes.add(sent_at[event.msg])
+        for cause in causes:
+            then[cause].append(i)
+        waits[i] = len(causes)
+        before[event.node] = i
+    ready = [(event.at_ms, i) for i, event in enumerate(events) if not waits[i]]
+    heapq.heapify(ready)
+    ordered: list[int] = []
+    while ready:
+        _, i = heapq.heappop(ready)
+        ordered.append(i)
+        for effect in then[i]:
+            waits[effect] -= 1
+            if not waits[effect]:
+                heapq.heappush(ready, (events[effect].at_ms, effect))
+    if len(ordered) < len(events):  # a circle, which only a damaged recording can hold: by time, then
+        missing = set(range(len(events))) - set(ordered)
+        ordered += sorted(missing, key=lambda i: (events[i].at_ms, i))
+    return [events[i] for i in ordered]

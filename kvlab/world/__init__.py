@@ -1,0 +1,1 @@
+"""Two worlds that a node can run in, behind one interface: `World`."""

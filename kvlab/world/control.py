@@ -1,0 +1,233 @@
+"""What a world says to one of its nodes, and what the node answers: one typed union.
+
+In ProcessWorld these travel over the control connection between supervisor and child; in the simulator
+they are handed over directly. They are not the peers' business: no partition stops them.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from kvlab.config import ClusterConfig
+from kvlab.errors import Outcome
+from kvlab.messages import Key, Member, NodeId, OpId, RingSpec
+from kvlab.trace.events import AnyEvent
+from kvlab.world.faults import Link
+
+
+class Result(msgspec.Struct, frozen=True, tag=True):
+    """How a client operation ended. `values`: what a get found; siblings are several."""
+
+    op: OpId
+    kind: str  # get, put or delete
+    key: Key
+    via: NodeId
+    outcome: Outcome
+    values: tuple[bytes, ...] = ()
+    error: str = ""  # the name of a type in errors.py, "" if none
+    text: str = ""
+    took_ms: float = 0.0
+
+
+class DoGet(msgspec.Struct, frozen=True, tag=True):
+    """Coordinate a read. Answered by Result."""
+
+    key: Key
+    r: int | None = None
+
+
+class DoPut(msgspec.Struct, frozen=True, tag=True):
+    """Coordinate a write. Answered by Result."""
+
+    key: Key
+    value: bytes
+    w: int | None = None
+    blind: bool = False
+    expires_ms: int | None = None
+
+
+class DoDelete(msgspec.Struct, frozen=True, tag=True):
+    """Coordinate a delete. Answered by Result."""
+
+    key: Key
+    w: int | None = None
+
+
+class Peek(msgspec.Struct, frozen=True, tag=True):
+    """What does this node itself hold for the key? Answered by Held."""
+
+    key: Key
+
+
+class Held(msgspec.Struct, frozen=True, tag=True):
+    values: tuple[bytes, ...]
+
+
+class Where(msgspec.Struct, frozen=True, tag=True):
+    """Which nodes hold the key, by this node's ring? Answered by Replicas, in preference order."""
+
+    key: Key
+
+
+class Replicas(msgspec.Struct, frozen=True, tag=True):
+    nodes: tuple[NodeId, ...]
+
+
+class Count(msgspec.Struct, frozen=True, tag=True):
+    """How much does this node hold? Answered by Counted."""
+
+
+class Counted(msgspec.Struct, frozen=True, tag=True):
+    keys: int
+    held_bytes: int
+
+
+class AllKeys(msgspec.Struct, frozen=True, tag=True):
+    """Every key this node itself holds. Answered by KeysHeld."""
+
+
+class KeysHeld(msgspec.Struct, frozen=True, tag=True):
+    keys: tuple[Key, ...]
+
+
+class WhichRing(msgspec.Struct, frozen=True, tag=True):
+    """By which ring does this node work? Answered by RingInForce."""
+
+
+class RingInForce(msgspec.Struct, frozen=True, tag=True):
+    ring: RingSpec
+
+
+class ChangeRing(msgspec.Struct, frozen=True, tag=True):
+    """Drive a change of the ring: `add` joins, `remove` leaves. Answered by Changed."""
+
+    add: Member | None = None
+    remove: NodeId | None = None
+    dead: tuple[NodeId, ...] = ()  # members known to be down: they are not asked
+
+
+class Changed(msgspec.Struct, frozen=True, tag=True):
+    ring: RingSpec
+    moved: int  # how many copies of keys travelled
+
+
+class SetPeers(msgspec.Struct, frozen=True, tag=True):
+    """Where the peers listen (loopback ports). Answered by Done."""
+
+    ports: dict[NodeId, int]
+
+
+class SetLinks(msgspec.Struct, frozen=True, tag=True):
+    """How the network treats this node's outgoing messages, by receiver. Answered by Done."""
+
+    links: dict[NodeId, Link]
+
+
+class SetSkew(msgspec.Struct, frozen=True, tag=True):
+    """Your wall clock is wrong by so much from now on. Answered by Done."""
+
+    skew_ms: int
+
+
+class Watch(msgspec.Struct, frozen=True, tag=True):
+    """Tell your events from now on, or stop telling. Answered by Done."""
+
+    on: bool
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """It is done."""
+
+
+class Error(msgspec.Struct, frozen=True, tag=True):
+    """It cannot be done: `error` names a type in errors.py."""
+
+    error: str
+    text: str
+
+
+Command: TypeAlias = (
+    DoGet
+    | DoPut
+    | DoDelete
+    | Peek
+    | Where
+    | Count
+    | AllKeys
+    | WhichRing
+    | ChangeRing
+    | SetPeers
+    | SetLinks
+    | SetSkew
+    | Watch
+)
+Response: TypeAlias = Result | Held | Replicas | Counted | KeysHeld | RingInForce | Changed | Done | Error
+
+
+# -- only between supervisor and child process ---------------------------------------------------
+
+
+class Attach(msgspec.Struct, frozen=True, tag=True):
+    """A child's first words: which node it is, and where it listens for its peers."""
+
+    token: str
+    node: NodeId
+    peer_port: int
+
+
+class Begin(msgspec.Struct, frozen=True, tag=True):
+    """The supervisor's answer: all that the child needs to be a node."""
+
+    config: ClusterConfig
+    ring: RingSpec
+    member: Member
+    generation: int
+    resp_port: int
+    any_port: bool  # take the next free one if that is taken
+    epoch_ns: int  # when the world started, by time.monotonic_ns
+    ports: dict[NodeId, int]
+    links: dict[NodeId, Link]
+    watched: bool
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The node serves clients."""
+
+    resp_port: int
+    kept_keys: int
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The node could not be started, and why."""
+
+    text: str
+
+
+class Ask(msgspec.Struct, frozen=True, tag=True):
+    """A command, numbered."""
+
+    id: int
+    command: Command
+
+
+class Stop(msgspec.Struct, frozen=True, tag=True):
+    """Say what you still have to say, close the connection, and end."""
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True):
+    """The response to the command of this number."""
+
+    id: int
+    response: Response
+
+
+class Told(msgspec.Struct, frozen=True, tag=True):
+    """Events, oldest first."""
+
+    events: tuple[AnyEvent, ...]
+
+
+ToChild: TypeAlias = Begin | Ask | Stop
+ToSupervisor: TypeAlias = Attach | Ready | Failed | Answer | Told

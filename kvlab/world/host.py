@@ -1,0 +1,527 @@
+"""Host: one running node, in whichever world. It is the Env of its stage.
+
+It numbers messages and ties answers to questions, keeps the time-outs, tells what happens as events, and
+carries out what the world commands. What differs between worlds comes in from outside: a transport that
+takes bytes to a peer, a clock, and the asyncio loop it runs on (a real one, or one of virtual time).
+
+A host is one life of a node. A restarted node is a new Host of the next generation, and a dead one stays
+dead: whatever of it still unwinds can neither send nor tell anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import typing
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextvars import ContextVar, copy_context
+from functools import partial
+from random import Random
+from typing import Any, Protocol, TypeVar, cast
+
+import msgspec
+
+from kvlab import messages
+from kvlab.config import ClusterConfig
+from kvlab.env import Answer
+from kvlab.errors import (
+    BadFrame,
+    FrameTooLong,
+    KvlabError,
+    NotInThisStage,
+    OperationError,
+    Outcome,
+    PeerRefused,
+    PeerSilent,
+    RingMoved,
+)
+from kvlab.messages import (
+    AnyReply,
+    Frame,
+    Item,
+    Key,
+    Member,
+    Message,
+    NodeId,
+    OpId,
+    R,
+    Refused,
+    Request,
+    RingSpec,
+    StaleRing,
+    decode,
+    encode,
+    kind,
+)
+from kvlab.services import ring_change
+from kvlab.stages import Stage, StageNode
+from kvlab.trace import events
+from kvlab.trace.events import PREVIEW, AnyEvent
+from kvlab.world.control import (
+    AllKeys,
+    Changed,
+    ChangeRing,
+    Command,
+    Count,
+    Counted,
+    DoDelete,
+    DoGet,
+    Done,
+    DoPut,
+    Error,
+    Held,
+    KeysHeld,
+    Peek,
+    Replicas,
+    Response,
+    Result,
+    RingInForce,
+    SetLinks,
+    SetPeers,
+    SetSkew,
+    Watch,
+    Where,
+    WhichRing,
+)
+
+T = TypeVar("T")
+
+NO_OP = OpId("")
+current_op: ContextVar[OpId] = ContextVar("current_op", default=NO_OP)
+"""The client operation for whose sake the running code runs; tasks and timers inherit it."""
+
+
+class Transport(Protocol):
+    """Takes frames to peers. It may lose them, and then says why to `dropped`, if there is one."""
+
+    def send(self, to: NodeId, data: bytes, dropped: Callable[[str], None] | None) -> None: ...
+
+
+class Clocks(Protocol):
+    """The world's two clocks."""
+
+    def at_ms(self) -> float:
+        """Milliseconds since the world started; never skewed."""
+
+    @property
+    def wall_ns(self) -> Callable[[], int]:
+        """What tells the time of day, in nanoseconds since 1970: asked for every operation."""
+
+
+class Host:
+    """One life of one node. Implements `Env` for its stage."""
+
+    def __init__(
+        self,
+        member: Member,
+        stage: Stage,
+        config: ClusterConfig,
+        ring: RingSpec,
+        *,
+        generation: int,
+        transport: Transport,
+        clocks: Clocks,
+        random: Random,
+        tell: Callable[[AnyEvent], None],
+        watched: bool,
+    ) -> None:
+        self.member, self.stage, self.config, self.generation = member, stage, config, generation
+        self.me = member.node
+        self.random = random
+        self.watched = watched
+        self.skew_ms = 0
+        self.dead = False
+        self._transport, self._tell = transport, tell
+        self.at_ms = clocks.at_ms  # milliseconds since the world started; never skewed
+        self._wall_ns = clocks.wall_ns
+        self._loop = asyncio.get_running_loop()
+        self._frames = 0
+        self._ops = 0
+        self._pending: dict[int, asyncio.Future[Message]] = {}
+        self._deadlines: deque[tuple[float, asyncio.Future[Message], NodeId, float]] = deque()
+        self._collect_at_ms: int | None = None
+        node_class = stage.load()
+        self._understood = _request_types(node_class)
+        self.node: StageNode = node_class(self, config, ring)
+        self._first_ring = ring
+
+    @property
+    def ring(self) -> RingSpec:
+        """The ring by which the node works now; where no node can join or leave, the one it began with."""
+        transfer = getattr(self.node, "transfer", None)
+        return self._first_ring if transfer is None else cast(RingSpec, transfer.ring)
+
+    # -- Env: time -------------------------------------------------------------------------------
+
+    def now_ms(self) -> int:
+        return self._wall_ns() // 1_000_000 + self.skew_ms
+
+    async def sleep(self, ms: float) -> None:
+        await asyncio.sleep(ms / 1000)
+
+    # -- Env: peers ------------------------------------------------------------------------------
+
+    async def ask(self, peer: NodeId, request: Request[R], timeout_ms: float | None = None) -> R:
+        if peer == self.me:
+            try:
+                return await self.node.on(self.me, request)  # type: ignore[arg-type,return-value]
+            except OperationError:
+                raise
+            except Exception as error:  # told as if it had come from a peer
+                refused = self._refusal(error)
+                raise PeerRefused(self.me, refused.error, refused.text, refused.outcome) from error
+        self._frames += 1
+        number = self._frames
+        answer: asyncio.Future[Message] = self._loop.create_future()
+        # All requests are AnyRequest. Sent first: if it is too long, nothing is to wait for an answer.
+        self._send(peer, Frame(number, 0, current_op.get(), request))  # type: ignore[arg-type]
+        self._pending[number] = answer
+        self._await_until(answer, peer, timeout_ms or self.config.timeout_ms)
+        try:
+            reply = await answer
+        finally:
+            del self._pending[number]
+        if isinstance(reply, StaleRing):
+            raise RingMoved(reply.ring)
+        if isinstance(reply, Refused):
+            raise PeerRefused(peer, reply.error, reply.text, reply.outcome)
+        return reply  # type: ignore[return-value]  # the peer's stage answers each request by its own reply
+
+    def _await_until(self, answer: asyncio.Future[Message], peer: NodeId, limit_ms: float) -> None:
+        """Fail this answer with PeerSilent after so long, if it has not come.
+
+        Nearly all questions have the same limit, so their deadlines come in the order of asking, and one
+        timer for the first of them serves for all: a timer each would cost more than the message.
+        """
+        deadline = self._loop.time() + limit_ms / 1000
+        if self._deadlines and deadline < self._deadlines[-1][0]:
+            self._loop.call_at(deadline, self._silence, answer, peer, limit_ms)
+            return
+        self._deadlines.append((deadline, answer, peer, limit_ms))
+        if len(self._deadlines) == 1:
+            self._loop.call_at(deadline, self._ring_alarm)
+
+    def _ring_alarm(self) -> None:
+        """The first deadline has come: those answers are late; set the alarm for the next."""
+        if self.dead:
+            return
+        now = self._loop.time()
+        while self._deadlines and (self._deadlines[0][0] <= now or self._deadlines[0][1].done()):
+            _, answer, peer, limit_ms = self._deadlines.popleft()
+            self._silence(answer, peer, limit_ms)
+        if self._deadlines:
+            self._loop.call_at(self._deadlines[0][0], self._ring_alarm)
+
+    def _silence(self, answer: asyncio.Future[Message], peer: NodeId, limit_ms: float) -> None:
+        if not answer.done() and not self.dead:
+            answer.set_exception(PeerSilent(peer, limit_ms))
+
+    async def each(
+        self, peers: Sequence[NodeId], ask: Callable[[NodeId], Coroutine[object, object, R]]
+    ) -> AsyncIterator[tuple[NodeId, Answer[R]]]:
+        answers: deque[tuple[NodeId, Answer[R]]] = deque()
+        waiting: asyncio.Future[None] | None = None
+
+        async def one(peer: NodeId) -> None:
+            answer: Answer[R]
+            try:
+                answer = await ask(peer)
+            except OperationError as error:
+                answer = error
+            answers.append((peer, answer))
+            if waiting is not None and not waiting.done():
+                waiting.set_result(None)
+
+        for peer in peers:
+            self.later(one(peer))
+        for _ in peers:
+            if not answers:
+                waiting = self._loop.create_future()
+                await waiting
+            yield answers.popleft()
+
+    def later(self, work: Coroutine[object, object, None]) -> None:
+        if self.dead:
+            work.close()  # it has not begun, and never will
+        else:
+            self._advance(work)
+
+    def _advance(self, work: Coroutine[Any, object, None], _: object = None) -> None:
+        """Run it until it has to wait, and again when that has come, until it ends.
+
+        No task: most work here never waits, and a task would cost more than all the rest of a message.
+        It also makes a crash what it should be: the work of the dead is not cancelled, which it could
+        catch, but does not go on; what its `finally` still does reaches nobody.
+        """
+        if self.dead:
+            return
+        try:
+            waits_for = work.send(None)
+        except StopIteration:
+            return
+        except Exception as error:
+            self._failed(error)
+            return
+        if waits_for is None:  # a bare yield, as of sleep(0): let the others have a turn
+            self._loop.call_soon(self._advance, work)
+        else:
+            waits_for._asyncio_future_blocking = False  # as a task does: the future knows it is waited for
+            waits_for.add_done_callback(partial(self._advance, work))
+
+    def _failed(self, error: Exception) -> None:
+        if not self.dead:
+            self.fault(error)
+
+    def _send(self, to: NodeId, frame: Frame, question: str = "") -> None:
+        """Raises FrameTooLong."""
+        if self.dead:
+            return
+        data = encode(frame)
+        if len(data) > messages.FRAME_BYTES_MAX:
+            raise FrameTooLong(len(data), messages.FRAME_BYTES_MAX)
+        if not self.watched:
+            self._transport.send(to, data, None)
+            return
+        msg, name = f"{self.me}.{self.generation}.{frame.id}", kind(frame.body)
+        key = getattr(frame.body, "key", None)
+        self._tell(events.Sent(self.at_ms(), self.me, msg, to, name, len(data), frame.op, question, key))
+
+        def dropped(why: str) -> None:
+            self._tell(events.MessageDropped(self.at_ms(), self.me, msg, to, name, why, frame.op))
+
+        self._transport.send(to, data, dropped)
+
+    def receive(self, sender: NodeId, sender_generation: int, data: bytes | memoryview) -> None:
+        """A frame has arrived. Raises BadFrame if it is none."""
+        if self.dead:
+            return
+        try:
+            frame = decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:  # the latter for a string not in UTF-8
+            raise BadFrame(
+                f"{self.me} expected a frame from {sender} and got something else: {error}"
+            ) from error
+        if self.watched:
+            self._tell(
+                events.Delivered(
+                    self.at_ms(),
+                    self.me,
+                    f"{sender}.{sender_generation}.{frame.id}",
+                    sender,
+                    kind(frame.body),
+                    frame.op,
+                )
+            )
+        if frame.answers:
+            answer = self._pending.get(frame.answers)
+            if answer is not None and not answer.done():
+                answer.set_result(frame.body)
+            return
+        work = self._answer(sender, f"{sender}.{sender_generation}.{frame.id}" if self.watched else "", frame)
+        if frame.op:
+            context = copy_context()
+            context.run(current_op.set, frame.op)
+            context.run(self.later, work)
+        else:
+            self.later(work)
+
+    async def _answer(self, sender: NodeId, question: str, frame: Frame) -> None:
+        """Let the stage answer a request, and send its reply, or the reason why there is none."""
+        reply: AnyReply
+        try:
+            if not isinstance(frame.body, self._understood):
+                raise NotInThisStage(f"{self.stage.title}, does not understand {kind(frame.body)}")
+            reply = await self.node.on(sender, frame.body)  # type: ignore[arg-type]
+        except RingMoved as moved:
+            reply = StaleRing(moved.ring)
+        except Exception as error:
+            reply = self._refusal(error)
+        self._frames += 1
+        try:
+            self._send(sender, Frame(self._frames, frame.id, frame.op, reply), question)
+        except FrameTooLong as error:
+            reply = Refused(type(error).__name__, str(error), Outcome.UNKNOWN)  # it was done; only the reply
+            self._send(sender, Frame(self._frames, frame.id, frame.op, reply), question)  # does not fit
+
+    def _refusal(self, error: Exception) -> Refused:
+        """What to answer instead: whose fault it is, and whether anything was done."""
+        if isinstance(error, KvlabError):
+            return Refused(type(error).__name__, str(error), outcome_of(error))
+        self.fault(error)
+        return Refused(type(error).__name__, f"{self.me} has a bug: {error!r}", Outcome.UNKNOWN)
+
+    # -- Env: what happened ----------------------------------------------------------------------
+
+    def changed(self, key: Key, item: object | None, why: str) -> None:
+        if type(item) is Item and item.expires_ms is not None:
+            self._collect_by(item.expires_ms)
+        if not self.watched or self.dead:
+            return
+        store, op = self.node.store, current_op.get()
+        if isinstance(item, Item):
+            self._tell(
+                events.Stored(self.at_ms(), self.me, key, item.value[:PREVIEW], len(store), store.bytes, op)
+            )
+        else:
+            self._tell(events.Removed(self.at_ms(), self.me, key, why, len(store), store.bytes, op))
+
+    def ring_changed(self, ring: RingSpec, phase: str) -> None:
+        if self.watched and not self.dead:
+            self._tell(events.RingChanged(self.at_ms(), self.me, ring, phase))
+
+    def fault(self, error: Exception) -> None:
+        """Note an exception that nobody expected."""
+        self._tell(events.NodeFault(self.at_ms(), self.me, f"{type(error).__name__}: {error}"))
+        self._loop.call_exception_handler({"message": f"{self.me}: {error!r}", "exception": error})
+
+    def _collect_by(self, expires_ms: int) -> None:
+        """See to it that what expires then is collected, with one timer for all keys."""
+        if self._collect_at_ms is None or expires_ms < self._collect_at_ms:
+            self._collect_at_ms = expires_ms
+            delay_s = max(0, expires_ms - self.now_ms()) / 1000
+            self._loop.call_later(delay_s, self._collect, expires_ms)
+
+    def _collect(self, expires_ms: int) -> None:
+        if self.dead or self._collect_at_ms != expires_ms:
+            return
+        self._collect_at_ms = None
+        self.node.store.collect(self.now_ms())
+        if (following := self.node.store.next_expiry()) is not None:
+            self._collect_by(following)
+
+    # -- the world's commands --------------------------------------------------------------------
+
+    async def command(self, command: Command) -> Response:
+        """Carry out a command; whatever goes wrong is in the response."""
+        try:
+            match command:
+                case DoGet():
+                    return await self._result("get", command.key, None, self._get(command))
+                case DoPut():
+                    return await self._result("put", command.key, command.value, self._put(command))
+                case DoDelete():
+                    return await self._result("delete", command.key, None, self._delete(command))
+                case Peek():
+                    item = self.node.store.peek(command.key, self.now_ms())
+                    return Held(() if item is None else (item.value,))
+                case Where():
+                    return Replicas(tuple(self.node.replicas(command.key)))
+                case Count():
+                    self.node.store.collect(self.now_ms())
+                    return Counted(len(self.node.store), self.node.store.bytes)
+                case AllKeys():
+                    return KeysHeld(tuple(self.node.store.keys(self.now_ms())))
+                case WhichRing():
+                    return RingInForce(self.ring)
+                case ChangeRing():
+                    return await self._change_ring(command)
+                case SetSkew():
+                    self.skew_ms = command.skew_ms
+                    return Done()
+                case Watch():
+                    self.watched = command.on
+                    return Done()
+                case SetPeers() | SetLinks():
+                    raise AssertionError("the world's transport sees to these")
+        except KvlabError as error:
+            return Error(type(error).__name__, str(error))
+
+    async def _get(self, command: DoGet) -> tuple[bytes, ...]:
+        item = await self.node.get(command.key, command.r)
+        return () if item is None else (item.value,)
+
+    async def _put(self, command: DoPut) -> tuple[bytes, ...]:
+        await self.node.put(command.key, Item(command.value, command.expires_ms), command.w)
+        return ()
+
+    async def _delete(self, command: DoDelete) -> tuple[bytes, ...]:
+        await self.node.delete(command.key, command.w)
+        return ()
+
+    async def _result(
+        self, name: str, key: Key, value: bytes | None, work: Coroutine[Any, Any, tuple[bytes, ...]]
+    ) -> Result:
+        started = self.at_ms()
+        op = self.new_op()
+        values: tuple[bytes, ...] = ()
+        outcome, error, text = Outcome.OK, "", ""
+        try:
+            values = await self.operation(name, key, value, work, op)
+        except KvlabError as failure:
+            outcome, error, text = outcome_of(failure), type(failure).__name__, str(failure)
+        took = round(self.at_ms() - started, 3)
+        return Result(op, name, key, self.me, outcome, values, error, text, took)
+
+    async def operation(
+        self, name: str, key: Key, value: bytes | None, work: Coroutine[Any, Any, T], op: OpId | None = None
+    ) -> T:
+        """Do a client's work under an operation id of its own, telling its start and its end.
+
+        To be run in a context of its own (a task, or `copy_context().run`): it says there which
+        operation it is, for all that follows from it.
+        """
+        if not self.watched:
+            return await work
+        op = op or self.new_op()
+        current_op.set(op)
+        started = self.at_ms()
+        shown = None if value is None else value[:PREVIEW]
+        self._tell(events.OpStarted(started, self.me, op, name, key, shown))
+        values: tuple[bytes, ...] = ()
+        outcome, error, text = "ok", "", ""
+        try:
+            found = await work
+            values = _preview(found)
+            return found
+        except Exception as failure:
+            outcome, error, text = str(outcome_of(failure)), type(failure).__name__, str(failure)
+            raise
+        finally:
+            if not self.dead:
+                took = round(self.at_ms() - started, 3)
+                self._tell(
+                    events.OpEnded(self.at_ms(), self.me, op, name, key, outcome, took, values, error, text)
+                )
+
+    def new_op(self) -> OpId:
+        self._ops += 1
+        return OpId(f"{self.me}.{self.generation}.{self._ops}")
+
+    async def _change_ring(self, command: ChangeRing) -> Changed:
+        transfer = getattr(self.node, "transfer", None)
+        if transfer is None:
+            raise NotInThisStage(f"{self.stage.title}, has no ring to change")
+        if command.add is not None:
+            moved = await ring_change.join(transfer, command.add)
+        else:
+            assert command.remove is not None
+            moved = await ring_change.leave(transfer, command.remove, command.dead)
+        return Changed(transfer.ring, moved)
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def die(self) -> None:
+        """Be dead at once: from now on nothing of it runs, is sent or is told."""
+        self.dead = True
+
+
+def outcome_of(error: Exception) -> Outcome:
+    """What a client may claim after this error: a bug may have struck after the write."""
+    if isinstance(error, OperationError):
+        return error.outcome
+    return Outcome.FAILED if isinstance(error, KvlabError) else Outcome.UNKNOWN
+
+
+def _preview(found: object) -> tuple[bytes, ...]:
+    """The values among what an operation returned, cut for an event."""
+    if isinstance(found, Item):
+        return (found.value[:PREVIEW],)
+    if isinstance(found, tuple):
+        return tuple(value[:PREVIEW] for value in found if isinstance(value, bytes))
+    return ()
+
+
+def _request_types(node_class: type[StageNode]) -> tuple[type, ...]:
+    """The messages that a stage's `on` says it takes."""
+    annotation = typing.get_type_hints(node_class.on)["request"]
+    return typing.get_args(annotation)

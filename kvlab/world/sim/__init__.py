@@ -1,0 +1,208 @@
+"""SimWorld: the whole cluster in one process, on virtual time, with a seeded network.
+
+    world = SimWorld(ClusterConfig(stage=4, seed=17))
+
+    async def main():
+        async with world:
+            await world.put(b"k", b"v", via="n1")
+
+    world.run(main())
+
+Same seed, same run, to the byte. Time passes only when everybody waits, so that a second costs what
+happens in it and nothing else. Where a person decides when time goes on (the lab, a debugger), use
+`submit`, `step` and `run_to` in place of `run`; what was submitted is remembered, and `rewound` makes the
+same world again as it was at an earlier step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from random import Random
+from typing import Any, TypeVar
+
+from kvlab.config import ClusterConfig
+from kvlab.errors import NoAnswer, NodeDown
+from kvlab.messages import NodeId
+from kvlab.trace import events
+from kvlab.world.control import Command, Response
+from kvlab.world.host import Host
+from kvlab.world.sim.loop import SimLoop, life
+from kvlab.world.sim.network import Life, Network, Port
+from kvlab.world.world import NodeInfo, Watcher, World
+
+T = TypeVar("T")
+Action = Callable[["SimWorld"], Coroutine[Any, Any, T]]
+
+START_MS = 1_192_320_000_000
+"""What the simulated wall clocks show at the start: 14 October 2007, when the Dynamo paper was presented."""
+
+
+class SimWorld(World):
+    """A cluster on virtual time."""
+
+    def __init__(self, config: ClusterConfig) -> None:
+        super().__init__(config)
+        self.loop = SimLoop()  # type: ignore[abstract]  # it has no sockets, processes or signals to offer
+        self._network = Network(self.loop, self.faults, Random(f"{config.seed}/network"))
+        self._calls: dict[NodeId, list[asyncio.Future[Response]]] = {}
+        self._actions: list[tuple[int, Action[Any]]] = []
+
+    # -- time under somebody's hand --------------------------------------------------------------
+
+    @property
+    def steps(self) -> int:
+        """How many steps this world has made: messages delivered and timers fired."""
+        return self.loop.steps
+
+    @property
+    def messages(self) -> int:
+        """How many messages have been sent."""
+        return self._network.messages
+
+    def host(self, node: str) -> Host:
+        """The running node itself, to look into. Raises NoSuchNode, or KeyError if it is down."""
+        host = self._network.lives[self.info(node).node].host
+        assert host is not None
+        return host
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run this on virtual time until it is done; returns or raises what it did."""
+        result: T = self.loop.run_until_complete(main)
+        return result
+
+    def submit(self, action: Action[T]) -> asyncio.Future[T]:
+        """Begin something between two steps: `action` is called with the world, and what it returns runs
+        on virtual time, as far as it goes without time passing. The future belongs to the virtual loop.
+        """
+        self._actions.append((self.steps, action))
+        task = self.loop.create_task(action(self))
+        self.loop.settle()
+        return task
+
+    def step(self) -> bool:
+        """Deliver the next message or fire the next timer; False if nothing is left to happen."""
+        return self.loop.step()
+
+    def run_to(self, at_ms: float) -> None:
+        """Let time pass up to this moment."""
+        self.loop.run_to(at_ms / 1000)
+
+    def rewound(self, to_step: int, watcher: Watcher | None = None) -> SimWorld:
+        """The same world as it was after `to_step` steps: a new one, in which all that was submitted by
+        then is submitted again at the same steps. Costs what those steps cost. This one is left alone.
+        """
+        if not 0 <= to_step <= self.steps:
+            raise ValueError(f"this world has made {self.steps} steps, so there is no step {to_step}")
+        again = SimWorld(self.config)
+        if watcher is not None:
+            again.watch(watcher)
+        for step, action in self._actions:
+            if step > to_step:
+                break
+            while again.steps < step:
+                again.step()
+            again.submit(action)
+        while again.steps < to_step:
+            again.step()
+        return again
+
+    # -- World -----------------------------------------------------------------------------------
+
+    async def _launch(self, info: NodeInfo) -> None:
+        context = Context()
+        lived = Life(context)
+        context.run(life.set, lived)
+        port = Port(self._network, info.node, info.generation)
+        host = context.run(self._host, info, port)
+        lived.host = host
+        self._network.lives[info.node] = lived
+        self._ready(info)
+        self.tell(events.NodeReady(self.at_ms(), info.node, info.generation, kept_keys=len(host.node.store)))
+
+    def _host(self, info: NodeInfo, port: Port) -> Host:
+        return Host(
+            info.member,
+            self.stage,
+            self.config,
+            self.ring,
+            generation=info.generation,
+            transport=port,
+            clocks=self,
+            random=Random(f"{self.config.seed}/{info.node}/{info.generation}"),
+            tell=self.tell,
+            watched=self.traced,
+        )
+
+    async def _end(self, info: NodeInfo) -> None:
+        lived = self._network.lives.pop(info.node, None)
+        if lived is None or lived.host is None:
+            return
+        lived.host.die()
+        self.loop.discard(lived)
+        for call in self._calls.get(info.node, ()):
+            if not call.done():
+                call.set_exception(NoAnswer(f"{info.node} broke off: it died before it answered"))
+
+    async def _suspend(self, info: NodeInfo) -> None:
+        self.loop.suspend(self._network.lives[info.node])
+
+    async def _wake(self, info: NodeInfo) -> None:
+        self.loop.wake(self._network.lives[info.node])
+
+    async def _push_faults(self) -> None:
+        """The network looks at `self.faults` itself."""
+
+    async def _forget(self, info: NodeInfo) -> None:
+        """Nodes have no disk here: what they held is gone already."""
+
+    async def call(self, node: NodeId, command: Command, timeout_ms: float | None = None) -> Response:
+        lived = self._network.lives.get(node)
+        if lived is None or lived.host is None:
+            raise NodeDown(f"{node} is not running")
+        answer: asyncio.Future[Response] = self.loop.create_future()
+        calls = self._calls.setdefault(node, [])
+        calls.append(answer)
+        host = lived.host
+
+        async def carry_out() -> None:
+            response = await host.command(command)
+            if not answer.done() and not host.dead:
+                answer.set_result(response)
+
+        limit_ms = timeout_ms or self.call_timeout_ms
+        self.loop.call_soon(lambda: host.later(carry_out()), context=lived.context.copy())
+        alarm = self.loop.call_later(limit_ms / 1000, _no_answer, answer, node, limit_ms)
+        try:
+            return await answer
+        finally:
+            alarm.cancel()
+            calls.remove(answer)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def at_ms(self) -> float:
+        return round(self.loop.time() * 1000, 3)
+
+    def now_ms(self) -> int:
+        return self.wall_ns() // 1_000_000
+
+    def wall_ns(self) -> int:
+        """The same in nanoseconds: the nodes' clocks, before they are skewed."""
+        return (START_MS + int(self.loop.time() * 1000)) * 1_000_000
+
+    def _trace_nodes(self) -> None:
+        for lived in self._network.lives.values():
+            if lived.host is not None:
+                lived.host.watched = self.traced
+
+    async def close(self) -> None:
+        for info in self.nodes.values():
+            await self._end(info)
+
+
+def _no_answer(answer: asyncio.Future[Response], node: NodeId, limit_ms: float) -> None:
+    if not answer.done():
+        answer.set_exception(NoAnswer(f"{node} did not answer within {limit_ms:g} ms"))

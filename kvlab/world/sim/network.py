@@ -1,0 +1,81 @@
+"""The simulated network: every message a timer, its delay and its fate drawn from one seeded stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextvars import Context
+from functools import partial
+from random import Random
+
+from kvlab.messages import NodeId
+from kvlab.world.faults import Faults
+from kvlab.world.host import Host
+from kvlab.world.sim.loop import SimLoop
+
+DELAY_MS_MIN = 0.5
+DELAY_MS_SPREAD = 2.5
+"""A message on a healthy network takes 0.5 to 3 ms, uniformly, each for itself, so that a later one may
+overtake. A stage that relies on their order is wrong on a real network too."""
+
+ON_TIME = (0.0,)
+
+
+class Life:
+    """One life of a node in the simulator: its host, and the context in which all of its code runs."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.host: Host | None = None
+
+
+class Network:
+    """What is under way, and who is there to receive it."""
+
+    def __init__(self, loop: SimLoop, faults: Faults, random: Random) -> None:
+        self.loop, self.faults, self.random = loop, faults, random
+        self.lives: dict[NodeId, Life] = {}
+        self.messages = 0  # sent so far
+        self.context = Context()  # a message under way is nobody's code
+
+    def deliver(
+        self,
+        sender: NodeId,
+        generation: int,
+        to: NodeId,
+        data: bytes,
+        dropped: Callable[[str], None] | None,
+    ) -> None:
+        life = self.lives.get(to)
+        if self.faults.groups and self.faults.cut(sender, to):
+            why = "partition"
+        elif life is None or life.host is None:
+            why = "receiver down"
+        elif self.loop.suspended(life):  # it is in the socket's buffer, to be read when it wakes
+            self.loop.call_soon(life.host.receive, sender, generation, data, context=life.context)
+            return
+        else:
+            life.context.run(life.host.receive, sender, generation, data)
+            return
+        if dropped is not None:
+            dropped(why)
+
+
+class Port:
+    """One node's end of the network: the transport of its host."""
+
+    def __init__(self, network: Network, node: NodeId, generation: int) -> None:
+        self.network, self.node, self.generation = network, node, generation
+
+    def send(self, to: NodeId, data: bytes, dropped: Callable[[str], None] | None) -> None:
+        """Put a frame on its way; it arrives once, twice or never."""
+        network, faults = self.network, self.network.faults
+        network.messages += 1
+        fate: Sequence[float] = ON_TIME
+        if faults.groups or faults.links:
+            fate = faults.link(self.node, to).fate(network.random)
+            if not fate and dropped is not None:
+                dropped("loss")
+        for extra_ms in fate:
+            delay_ms = DELAY_MS_MIN + DELAY_MS_SPREAD * network.random.random() + extra_ms
+            arrive = partial(network.deliver, self.node, self.generation, to, data, dropped)
+            network.loop.call_later(delay_ms / 1000, arrive, context=network.context)

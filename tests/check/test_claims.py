@@ -1,0 +1,145 @@
+"""Lost writes, resurrection, sessions and convergence: a history each."""
+
+from __future__ import annotations
+
+import pytest
+
+from kvlab.check.convergence import Copies, convergence, differences
+from kvlab.check.history import Operation, Verdict
+from kvlab.check.sessions import monotonic_reads, read_your_writes
+from kvlab.check.writes import no_lost_writes, no_resurrection
+from kvlab.errors import Outcome
+from kvlab.messages import NodeId
+
+OK, FAILED, UNKNOWN = Outcome.OK, Outcome.FAILED, Outcome.UNKNOWN
+N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("n3")
+
+
+def put(value: bytes, start: float, end: float, outcome: Outcome = OK, via: str = "n1") -> Operation:
+    return Operation("put", b"k", via, start, end, outcome, value)
+
+
+def delete(start: float, end: float, outcome: Outcome = OK, via: str = "n1") -> Operation:
+    return Operation("delete", b"k", via, start, end, outcome)
+
+
+def get(start: float, end: float, *found: bytes, via: str = "n1", outcome: Outcome = OK) -> Operation:
+    return Operation("get", b"k", via, start, end, outcome, found=found)
+
+
+def mortal(value: bytes, start: float, end: float) -> Operation:
+    return Operation("put", b"k", "n1", start, end, OK, value, mortal=True)
+
+
+@pytest.mark.parametrize(
+    ("history", "found", "verdict"),
+    [
+        ([put(b"a", 0, 1)], [b"a"], "ok"),
+        ([put(b"a", 0, 1)], [], "illegal"),
+        ([put(b"a", 0, 1), put(b"b", 2, 3)], [b"b"], "ok"),
+        ([put(b"a", 0, 1), put(b"b", 2, 3)], [b"a"], "illegal"),
+        ([put(b"a", 0, 5), put(b"b", 2, 3)], [b"a"], "ok"),  # concurrent: either is right
+        ([put(b"a", 0, 5), put(b"b", 2, 3)], [b"b"], "ok"),
+        ([put(b"a", 0, 5), put(b"b", 2, 3)], [], "illegal"),
+        ([put(b"a", 0, 5), put(b"b", 2, 3), put(b"c", 4, 9)], [b"b"], "illegal"),  # c followed b
+        ([put(b"a", 0, 5), put(b"b", 2, 3), put(b"c", 4, 9)], [b"a"], "ok"),
+        ([put(b"a", 0, 1), put(b"b", 2, 3, UNKNOWN)], [b"a"], "ok"),
+        ([put(b"a", 0, 1), put(b"b", 2, 3, UNKNOWN)], [b"b"], "ok"),
+        ([put(b"a", 0, 1, UNKNOWN), put(b"b", 2, 3)], [b"a"], "ok"),  # it may have arrived late
+        ([put(b"a", 0, 1, UNKNOWN)], [], "ok"),
+        ([put(b"a", 0, 1, FAILED)], [], "ok"),
+        ([put(b"a", 0, 1, FAILED)], [b"a"], "illegal"),
+        ([put(b"a", 0, 1)], [b"x"], "illegal"),
+        ([put(b"a", 0, 1), delete(2, 3)], [], "ok"),
+        ([put(b"a", 0, 1), delete(2, 3)], [b"a"], "illegal"),
+        ([put(b"a", 0, 1), delete(2, 3, UNKNOWN)], [], "ok"),
+        ([put(b"a", 0, 1), delete(2, 3, FAILED)], [], "illegal"),
+        ([delete(0, 1), put(b"a", 2, 3)], [], "illegal"),
+        ([mortal(b"a", 0, 1)], [], "ok"),
+        ([put(b"a", 0, 1), put(b"b", 0, 1)], [b"a", b"b"], "ok"),
+    ],
+)
+def test_the_last_acknowledged_write_is_there_or_lost(
+    history: list[Operation], found: list[bytes], verdict: str
+) -> None:
+    assert no_lost_writes(history, {b"k": get(20, 21, *found)}).verdict == verdict
+
+
+def test_a_lost_write_is_proved_by_the_write_what_was_found_and_the_read() -> None:
+    history = [put(b"a", 0, 1), put(b"b", 2, 3)]
+    last = get(20, 21, b"a")
+    assert no_lost_writes(history, {b"k": last}).witness == (history[0], history[1], last)
+
+
+def test_a_key_that_cannot_be_read_at_the_end_is_undecided() -> None:
+    judgement = no_lost_writes([put(b"a", 0, 1)], {b"k": get(2, 3, outcome=UNKNOWN)})
+    assert judgement.verdict is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("history", "verdict"),
+    [
+        ([put(b"a", 0, 1), delete(2, 3), get(4, 5)], "ok"),
+        ([put(b"a", 0, 1), delete(2, 3), get(4, 5, b"a")], "illegal"),
+        ([put(b"a", 0, 2), delete(2, 3), get(4, 5, b"a")], "ok"),  # the write may have come after
+        ([put(b"a", 0, 1), delete(2, 3), get(3, 5, b"a")], "ok"),  # the read may have come before
+        ([put(b"a", 0, 1, UNKNOWN), delete(2, 3), get(4, 5, b"a")], "ok"),
+        ([put(b"a", 0, 1), delete(2, 3, UNKNOWN), get(4, 5, b"a")], "ok"),
+        ([put(b"a", 0, 1), delete(2, 3), put(b"b", 4, 5), get(6, 7, b"b")], "ok"),
+        ([put(b"a", 0, 1), delete(2, 3), put(b"b", 4, 5), get(6, 7, b"a", b"b")], "illegal"),
+    ],
+)
+def test_what_was_deleted_stays_deleted(history: list[Operation], verdict: str) -> None:
+    assert no_resurrection(history).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("history", "verdict"),
+    [
+        ([put(b"a", 0, 1), get(2, 3, b"a")], "ok"),
+        ([put(b"a", 0, 1), get(2, 3)], "illegal"),
+        ([put(b"a", 0, 1), get(2, 3, via="n2")], "ok"),  # another session
+        ([put(b"a", 0, 1), get(1, 3)], "ok"),  # not after it
+        ([put(b"a", 0, 1, UNKNOWN), get(2, 3)], "ok"),
+        ([put(b"a", 0, 1), put(b"b", 2, 3), get(4, 5, b"a")], "illegal"),
+        ([put(b"a", 0, 1), put(b"b", 2, 3, via="n2"), get(4, 5, b"b")], "ok"),
+        ([put(b"a", 0, 1), put(b"b", 2, 3), get(4, 5, b"a", b"b")], "ok"),
+        ([put(b"a", 0, 1), delete(2, 3), get(4, 5)], "ok"),
+        ([put(b"a", 0, 1), delete(2, 3), get(4, 5, b"a")], "illegal"),
+        ([put(b"a", 0, 1), delete(0, 3, via="n2"), get(4, 5)], "ok"),
+        ([mortal(b"a", 0, 1), get(2, 3)], "ok"),
+    ],
+)
+def test_a_session_reads_its_own_writes(history: list[Operation], verdict: str) -> None:
+    assert read_your_writes(history).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("reads", "verdict"),
+    [
+        ([get(4, 5, b"a"), get(6, 7, b"b")], "ok"),
+        ([get(4, 5, b"b"), get(6, 7, b"a")], "illegal"),
+        ([get(4, 5, b"b"), get(6, 7)], "illegal"),
+        ([get(4, 5, b"b"), get(5, 7, b"a")], "ok"),  # concurrent reads
+        ([get(4, 5, b"b"), get(6, 7, b"a", via="n2")], "ok"),
+    ],
+)
+def test_a_session_does_not_read_backwards(reads: list[Operation], verdict: str) -> None:
+    writes = [put(b"a", 0, 1, via="n3"), put(b"b", 2, 3, via="n3")]
+    assert monotonic_reads([*writes, *reads]).verdict == verdict
+
+
+def test_replicas_that_hold_the_same_in_any_order_have_converged() -> None:
+    copies: Copies = {b"k": {N1: (b"a", b"b"), N2: (b"b", b"a")}, b"j": {N1: (), N2: ()}}
+    assert convergence(copies).verdict is Verdict.OK
+
+
+def test_replicas_that_differ_are_named() -> None:
+    (difference,) = differences({b"k": {N1: (b"a",), N2: (), N3: None}})
+    assert str(difference) == "k: n1 holds a, n2 holds nothing"
+
+
+def test_a_replica_that_cannot_be_looked_at_leaves_convergence_undecided() -> None:
+    judgement = convergence({b"k": {N1: (b"a",), N2: None}})
+    assert judgement.verdict is Verdict.UNDECIDED
+    assert "n2" in judgement.sentence

@@ -1,0 +1,13 @@
+"""How every test runs: hypothesis without deadlines, and the same examples each time where CI runs."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+# Two shared cores make any deadline a coin toss. In CI the examples follow from the test alone, and a
+# failure prints the line that repeats it; elsewhere each run tries new ones.
+settings.register_profile("here", deadline=None, print_blob=True)
+settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "here")

@@ -1,0 +1,102 @@
+"""Stories: lists of events as a cluster would tell them, made by hand, so that a picture of them never
+changes by itself."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kvlab import stages
+from kvlab.config import ClusterConfig
+from kvlab.lab.actions import hints
+from kvlab.lab.view import View, view_of
+from kvlab.messages import NodeId, OpId
+from kvlab.trace.events import (
+    AnyEvent,
+    Delivered,
+    MessageDropped,
+    NodeKilled,
+    NodeReady,
+    NodeStarting,
+    OpEnded,
+    OpStarted,
+    Partitioned,
+    ScriptLine,
+    Sent,
+    Stored,
+)
+from kvlab.trace.model import Model
+
+KEY = b"cart:42"
+HOMES = ("n3", "n4", "n2")
+"""Where the ring of five nodes with eight tokens each puts that key."""
+
+
+def config(stage: int = 4, nodes: int = 5) -> ClusterConfig:
+    return stages.checked(ClusterConfig(stage=stage, nodes=nodes, vnodes=8, timeout_ms=1500))
+
+
+def births(nodes: int = 5) -> list[AnyEvent]:
+    """The nodes of a real cluster start and answer."""
+    names = [NodeId(f"n{i}") for i in range(1, nodes + 1)]
+    starting: list[AnyEvent] = [NodeStarting(float(i), name, "z1", 1) for i, name in enumerate(names)]
+    return starting + [NodeReady(200.0 + i, name, 0, 7001 + i, 4001 + i) for i, name in enumerate(names)]
+
+
+def put(op: str = "n1.0.1", at_ms: float = 300.0, value: bytes = b"milk", silent: str = "") -> list[AnyEvent]:
+    """n1 coordinates a put to its three homes; one of them may be silent, and the put then unknown."""
+    me, name = NodeId("n1"), OpId(op)
+    told: list[AnyEvent] = [
+        ScriptLine(at_ms, NodeId(""), f"put cart:42 {value.decode()} via n1"),
+        OpStarted(at_ms, me, name, "put", KEY, value),
+    ]
+    for i, home in enumerate(map(NodeId, HOMES)):
+        asked = f"{op}.{i}"
+        told.append(Sent(at_ms + 0.2, me, asked, home, "Keep", 60, name, "", KEY))
+        if home == silent:
+            told.append(MessageDropped(at_ms + 0.3, me, asked, home, "Keep", "no connection", name))
+            continue
+        kept = f"{home}.0.{op}"
+        told += [
+            Delivered(at_ms + 1 + i, home, asked, me, "Keep", name),
+            Stored(at_ms + 1.1 + i, home, KEY, value, 1, 75, name),
+            Sent(at_ms + 1.2 + i, home, kept, me, "Kept", 20, name, asked),
+            Delivered(at_ms + 2 + i, me, kept, home, "Kept", name),
+        ]
+    if silent:
+        heard = ", ".join(home for home in HOMES if home != silent)
+        text = f"the write has to hear from 3 of 3 replicas and heard from {heard}; silent: {silent}"
+        told.append(
+            OpEnded(at_ms + 1500, me, name, "put", KEY, "unknown", 1500.0, (), "ReplicasMissing", text)
+        )
+    else:
+        told.append(OpEnded(at_ms + 4.5, me, name, "put", KEY, "ok", 4.5))
+    return sorted(told, key=lambda event: event.at_ms)
+
+
+def model_of(*stories: list[AnyEvent], stage: int = 4, nodes: int = 5) -> Model:
+    model = Model(config(stage, nodes))
+    for story in stories:
+        for event in story:
+            model.apply(event)
+    return model
+
+
+def view(*stories: list[AnyEvent], stage: int = 4, nodes: int = 5, **changes: object) -> View:
+    """A view of these stories, with the footer that belongs to it."""
+    seen = msgspec.structs.replace(view_of(model_of(*stories, stage=stage, nodes=nodes)), **changes)
+    return msgspec.structs.replace(seen, hints=hints(seen))
+
+
+def death(node: str, at_ms: float) -> list[AnyEvent]:
+    return [
+        ScriptLine(at_ms, NodeId(""), f"kill {node}"),
+        NodeKilled(at_ms, NodeId(node)),
+    ]
+
+
+def cut(at_ms: float) -> list[AnyEvent]:
+    sides = ((NodeId("n1"), NodeId("n2")), (NodeId("n3"), NodeId("n4"), NodeId("n5")))
+    return [
+        ScriptLine(at_ms, NodeId(""), "partition n1 n2 | n3 n4 n5"),
+        Partitioned(at_ms, NodeId(""), sides),
+    ]

@@ -1,0 +1,138 @@
+"""The pictures, held as text. After a wanted change: GOLDEN=write pytest tests/lab/test_drawing.py"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from kvlab.lab.draw.canvas import Canvas, fit, shown
+from kvlab.lab.draw.ring import legible
+from kvlab.lab.draw.screen import compose, screen
+from kvlab.lab.draw.theme import Theme
+from kvlab.lab.view import Flight, View
+from kvlab.messages import NodeId, RingSpec
+from kvlab.trace.events import NodeStarting
+from tests.lab.stories import births, cut, death, put, view
+
+GOLDEN = Path(__file__).parent / "golden"
+SIZES = ((80, 24), (120, 40))
+
+
+def scenes() -> dict[str, View]:
+    starting = [event for event in births() if isinstance(event, NodeStarting)]
+    return {
+        "starting": view(list(starting), ready=False),
+        "written": view(births(), put()),
+        "unknown": view(births(), put(), death("n3", 400), put("n1.0.2", 500, b"bread", silent="n3")),
+        "cut": view(births(), put(), cut(400)),
+        "help": view(births(), put(), help=True),
+        "hashmap": view(births(1), stage=1, nodes=1),
+    }
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("scene", list(scenes()))
+def test_the_screen_is_as_it_was_found_good(scene: str, size: tuple[int, int]) -> None:
+    drawn = "\n".join(compose(scenes()[scene], size, Theme()).text()) + "\n"
+    golden = GOLDEN / f"{scene}-{size[0]}x{size[1]}.txt"
+    if os.environ.get("GOLDEN") == "write":
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(drawn, encoding="utf-8")
+    assert drawn == golden.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (99, 31), (120, 40), (200, 60)])
+@pytest.mark.parametrize("theme", [Theme(), Theme(colour=False), Theme(ascii=True)], ids=str)
+@pytest.mark.parametrize("scene", list(scenes()))
+def test_every_row_fills_the_window_exactly(scene: str, theme: Theme, size: tuple[int, int]) -> None:
+    rows = screen(scenes()[scene], size, theme)
+    assert len(rows) == size[1]
+    assert {sum(cell_len(segment.text) for segment in row) for row in rows} == {size[0]}
+
+
+@pytest.mark.parametrize("scene", list(scenes()))
+def test_ascii_draws_nothing_but_ascii(scene: str) -> None:
+    for size in SIZES:
+        assert all(row.isascii() for row in compose(scenes()[scene], size, Theme(ascii=True)).text())
+
+
+def test_ascii_stands_in_for_what_it_cannot_show_without_losing_a_column() -> None:
+    foreign = compose(view(births(), put(value="牛乳é".encode())), (120, 40), Theme(ascii=True))
+    assert "put cart:42 = ?????" in "\n".join(foreign.text())
+    assert {sum(map(len, row)) for row in foreign.chars} == {120}
+
+
+def test_without_colour_no_style_has_one() -> None:
+    for row in screen(scenes()["unknown"], (120, 40), Theme(colour=False)):
+        for segment in row:
+            assert segment.style is not None
+            assert segment.style.color is None
+            assert segment.style.bgcolor is None
+
+
+def test_without_colour_every_arc_still_says_whose_it_is() -> None:
+    ring = "".join(row[:70] for row in compose(scenes()["written"], (120, 40), Theme(colour=False)).text())
+    assert all(ring.count(digit) > 20 for digit in "12345")
+
+
+@pytest.mark.parametrize("size", [(59, 24), (80, 19), (10, 3), (1, 1)])
+def test_a_window_too_small_says_what_is_needed(size: tuple[int, int]) -> None:
+    text = " ".join(compose(scenes()["written"], size, Theme()).text())
+    assert size[0] < 30 or "needs 60 columns and 20 rows" in text
+
+
+def test_a_ring_of_many_tokens_is_unrolled_where_its_arcs_would_be_confetti() -> None:
+    members = scenes()["written"].ring.members
+    assert legible(RingSpec(0, members, 8), (70, 34))
+    assert not legible(RingSpec(0, members, 64), (70, 34))
+    assert not legible(RingSpec(0, members, 8), (40, 14))
+
+
+def test_a_message_under_way_moves_from_its_sender_to_its_receiver() -> None:
+    def dots(progress: float) -> set[tuple[int, int]]:
+        flights = (Flight(NodeId("n1"), NodeId("n4"), "Keep", progress),)
+        rows = compose(view(births(), put(), flights=flights), (120, 40), Theme()).text()
+        return {(x, y) for y, row in enumerate(rows) for x, char in enumerate(row[:60]) if char == "●"}
+
+    early, late = dots(0.3), dots(0.7)
+    assert len(early) == len(late) == 1
+    assert early != late
+
+
+def test_what_does_not_move_is_drawn_without_animation() -> None:
+    flights = (Flight(NodeId("n1"), NodeId("n4"), "Keep", 0.5),)
+    still = view(births(), put(), flights=flights, moving=False)
+    assert not any("●" in row[:60] for row in compose(still, (120, 40), Theme()).text()[1:])
+
+
+def test_twelve_nodes_are_all_listed_where_there_is_room_and_counted_where_not() -> None:
+    many = view(births(12), nodes=12)
+    large = "\n".join(compose(many, (120, 40), Theme()).text())
+    assert all(f"n{i} " in large for i in range(1, 13))
+    assert "more: make the window taller" in "\n".join(compose(many, (60, 20), Theme()).text())
+
+
+def test_nothing_in_a_key_can_move_the_cursor_or_break_the_grid() -> None:
+    assert shown(b"\x1b[2Jboo\n") == "\\x1b[2Jboo\\n"
+    assert shown(b"\xff\xfe") == "\\xff\\xfe"
+    assert shown("牛乳".encode()) == "牛乳"
+    wide = put(value="牛乳牛乳牛乳牛乳".encode())
+    for row in screen(view(births(), wide), (80, 24), Theme()):
+        assert sum(cell_len(segment.text) for segment in row) == 80
+
+
+def test_text_is_cut_with_a_sign_of_it() -> None:
+    assert fit("exactly", 7) == "exactly"
+    assert fit("too long", 7) == "too lo…"
+    assert fit("too long", 0) == ""
+
+
+def test_a_canvas_cuts_off_what_falls_outside() -> None:
+    canvas = Canvas((4, 2), Theme().style())
+    canvas.put(-2, 0, "abcdefgh", Theme().style())
+    canvas.put(0, 7, "unseen", Theme().style())
+    canvas.put(3, 1, "牛", Theme().style())
+    assert canvas.text() == ["cdef", ""]

@@ -1,0 +1,286 @@
+"""The application under Textual's Pilot: over the simulator, and once over real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from textual.pilot import Pilot
+
+from kvlab.lab.app import LabApp, LabCanvas, run_lab
+from kvlab.lab.draw.theme import Theme
+from kvlab.lab.driver import Driver, LiveDriver, SimDriver
+from kvlab.trace.recording import Recorder, Recording
+from kvlab.world.process import ProcessWorld
+from kvlab.world.sim import SimWorld
+from tests.lab.stories import config
+
+LIMIT_S = 20.0
+
+
+def sim(stage: int = 4, nodes: int = 5) -> SimDriver:
+    return SimDriver(SimWorld(config(stage, nodes)))
+
+
+def text(app: LabApp) -> str:
+    """What is on the screen."""
+    canvas = app.query_one(LabCanvas)
+    return "\n".join(
+        "".join(segment.text for segment in canvas.render_line(y)) for y in range(app.size.height)
+    )
+
+
+async def until(pilot: Pilot[None], app: LabApp, holds: Callable[[], bool], what: str) -> None:
+    """Wait until it holds; after 20 s, fail and show the screen."""
+    deadline = asyncio.get_running_loop().time() + LIMIT_S
+    while not holds():
+        assert asyncio.get_running_loop().time() < deadline, f"waited for {what}; the screen:\n{text(app)}"
+        await pilot.pause(0.02)
+
+
+async def shows(pilot: Pilot[None], app: LabApp, *words: str) -> None:
+    await until(pilot, app, lambda: all(word in text(app) for word in words), " and ".join(words))
+
+
+def lab(
+    test: Callable[[Pilot[None], LabApp], Awaitable[None]],
+    driver: Driver | None = None,
+    size: tuple[int, int] = (120, 40),
+    **options: Any,
+) -> LabApp:
+    """Run the lab and this test on it; every node is ended after."""
+
+    async def run() -> LabApp:
+        app = LabApp(driver or sim(), Theme(), **options)
+        try:
+            async with app.run_test(size=size) as pilot:
+                await test(pilot, app)
+        finally:
+            await app.shut_down()
+        assert app.failure is None, app.failure
+        return app
+
+    return asyncio.run(run())
+
+
+async def type_line(pilot: Pilot[None], line: str) -> None:
+    await pilot.press("colon")
+    await pilot.press(*("space" if char == " " else char for char in line))
+    await pilot.press("enter")
+
+
+def test_the_lab_itself_makes_the_first_put_slowly_enough_to_be_seen() -> None:
+    async def first(pilot: Pilot[None], app: LabApp) -> None:
+        await until(pilot, app, lambda: bool(app.view().flights), "a message under way")
+        await shows(pilot, app, "slow n1 500ms", "put cart:42 milk via n1", "waiting for n3 n4 n2")
+        await shows(pilot, app, "✓ ok, 100", "slow n1 0ms", "Press k and 2 to kill n2")
+
+    lab(first)
+
+
+def test_keys_write_kill_and_read_and_each_prints_its_line() -> None:
+    async def keys(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await pilot.press("w")
+        await shows(pilot, app, "put cart:42 milk", "3 of 3 replicas hold it")
+        await pilot.press("k")
+        await shows(pilot, app, "kill which node? 1 2 3 4 5")
+        await pilot.press("3")
+        await shows(pilot, app, "4/5 up", "kill n3", "n3 was killed")
+        await pilot.press("g")
+        await shows(pilot, app, "get cart:42", "n1 read cart:42: milk")
+        await pilot.press("r", "3")
+        await shows(pilot, app, "5/5 up", "restart n3")
+        await pilot.press("p")
+        await shows(pilot, app, "CUT   n1 n2 | n3 n4 n5")
+        await pilot.press("h")
+        await shows(pilot, app, "The network is well again")
+        await pilot.press("z", "2")
+        await shows(pilot, app, "‖ paused", "pause n2")
+        await pilot.press("z", "2")
+        await shows(pilot, app, "resume n2", "n2 goes on where it stood")
+        await pilot.press("s", "5")
+        await shows(pilot, app, "LINKS of n5: 500 ms")
+
+    lab(keys, first_put=False)
+
+
+def test_nodes_join_and_leave_by_key() -> None:
+    async def change(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await pilot.press("a")
+        await shows(pilot, app, "6/6 up", "add n6: ok")
+        await pilot.press("x", "6")
+        await shows(pilot, app, "5/5 up", "remove n6: ok")
+
+    lab(change, first_put=False)
+
+
+def test_a_key_that_cannot_be_used_says_why() -> None:
+    async def refuse(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await pilot.press("r")
+        await shows(pilot, app, "r (restart) cannot be used now: no node is down")
+        await pilot.press("k", "9")
+        await shows(pilot, app, "there is no n9")
+        await pilot.press("k", "escape", "1")
+        assert "5/5 up" in text(app)
+
+    lab(refuse, first_put=False)
+
+
+def test_the_command_line_takes_the_scenario_language_and_explains_what_it_cannot_read() -> None:
+    async def type_lines(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await type_line(pilot, "put k wkqx via n2")
+        await shows(pilot, app, "put k = wkqx", "via n2")
+        await type_line(pilot, "expect get k = wkqx")
+        await shows(pilot, app, "expect get k = wkqx: holds")
+        await type_line(pilot, "expect get k = other")
+        await shows(pilot, app, "no, found wkqx")
+        await type_line(pilot, "kil n1")
+        await shows(pilot, app, "the nearest is `kill`")
+        await type_line(pilot, "kill n77")
+        await shows(pilot, app, "there is no node 'n77'")
+        await pilot.press("colon", "up", "up", "up", "up", "enter")
+        await until(pilot, app, lambda: "expect get k = wkqx: holds" in text(app), "the old line, done again")
+
+    lab(type_lines, first_put=False)
+
+
+def test_a_simulated_world_stands_still_while_held_and_goes_on_by_steps() -> None:
+    async def step(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await pilot.press("space")
+        await shows(pilot, app, "SIM step", "PAUSED")
+        await pilot.press("w")
+        await shows(pilot, app, "waiting for n3 n4 n2")
+        steps = app.driver.world.steps  # type: ignore[attr-defined]  # it is a SimWorld
+        await pilot.press("n")
+        await shows(pilot, app, f"SIM step {steps + 1} PAUSED")
+        while "✓ ok" not in text(app):
+            await pilot.press("n")
+            await shows(pilot, app, "PAUSED")
+        await shows(pilot, app, "3 of 3 replicas hold it")
+        await pilot.press("space")
+        await until(pilot, app, lambda: "PAUSED" not in text(app), "time going on")
+
+    lab(step, first_put=False)
+
+
+def test_stage_1_shows_its_one_node_and_its_keys() -> None:
+    async def hashmap(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "ONE DICT", "cart:42 = milk", "1 key")
+        await pilot.press("p")
+        await shows(pilot, app, "is one node: there is no network")
+        await pilot.press("k", "1")
+        await shows(pilot, app, "its dict is gone", "Press r and then 1")
+        await pilot.press("w")
+        await shows(pilot, app, "no node is up; r restarts one")
+
+    lab(hashmap, sim(1, 1))
+
+
+def test_operations_can_be_leafed_through_and_a_new_one_is_followed() -> None:
+    async def leaf(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        for value in ("milk", "bread"):
+            await pilot.press("w")
+            await shows(pilot, app, f"cart:42 = {value} is written")
+        await pilot.press("left_square_bracket")
+        await shows(pilot, app, "1/2")
+        await pilot.press("right_square_bracket")
+        await shows(pilot, app, "2/2")
+        await pilot.press("left_square_bracket", "w")
+        await shows(pilot, app, "3/3")
+
+    lab(leaf, first_put=False)
+
+
+def test_help_shows_every_key_at_every_size() -> None:
+    async def read(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await pilot.press("question_mark")
+        await shows(pilot, app, "end its process at once", "end every node and leave")
+        await pilot.resize_terminal(50, 10)
+        await shows(pilot, app, "needs 60 columns")
+        await pilot.resize_terminal(120, 40)
+        await shows(pilot, app, "end every node and leave")
+
+    lab(read, size=(80, 24), first_put=False)
+
+
+def test_the_animation_timer_sleeps_when_nothing_moves() -> None:
+    async def rest(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        timer = app._animation
+        assert timer is not None
+        await until(pilot, app, lambda: timer._active.is_set(), "the animation to begin")
+        await until(pilot, app, lambda: not timer._active.is_set(), "the animation to end")
+
+    lab(rest)
+
+
+def test_a_run_can_be_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "run.kvlab"
+    driver = sim()
+
+    async def write(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "✓ ok")
+
+    app = lab(write, driver, recorder=Recorder(path, config(), "sim"))
+    assert len(list(Recording(path))) >= app.model.count
+
+
+def test_a_cluster_that_cannot_start_ends_the_lab_with_its_reason() -> None:
+    class Broken(SimDriver):
+        async def start(self) -> None:
+            raise OSError("no more processes")
+
+    async def run() -> None:
+        await run_lab_headless(LabApp(Broken(SimWorld(config())), Theme()))
+
+    with pytest.raises(OSError, match="no more processes"):
+        asyncio.run(run())
+
+
+async def run_lab_headless(app: LabApp) -> None:
+    """`run_lab`, without a terminal."""
+    run_async = app.run_async
+
+    async def headless(**_: object) -> None:
+        await run_async(headless=True)
+
+    app.run_async = headless  # type: ignore[method-assign]  # as run_test does
+    await run_lab(app)
+
+
+def test_real_processes_are_watched_held_and_all_ended() -> None:
+    world = ProcessWorld(config())
+    seen: list[int] = []
+
+    async def watch(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up", "LIVE", "700")
+        await shows(pilot, app, "✓ ok, 1", "3 of 3 replicas hold it")
+        seen.extend(node.pid for node in app.model.nodes.values())
+        await pilot.press("space", "w")
+        await until(
+            pilot, app, lambda: "PAUSED +" in text(app) and "PAUSED +0" not in text(app), "events missed"
+        )
+        assert "bread is written" not in text(app)
+        await pilot.press("space")
+        await shows(pilot, app, "LIVE", "cart:42 = bread is written")
+        await pilot.press("k", "3")
+        await shows(pilot, app, "4/5 up")
+        await pilot.press("g")
+        await shows(pilot, app, "n1 read cart:42: bread")
+
+    lab(watch, LiveDriver(world))
+    assert len(seen) == 5
+    assert os.getpid() not in seen
+    assert not [pid for pid in seen if psutil.pid_exists(pid)]

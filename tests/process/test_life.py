@@ -1,0 +1,211 @@
+"""ProcessWorld: nodes that die, hang or cannot start, and what is left when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from kvlab.config import ClusterConfig
+from kvlab.errors import Outcome, UserError
+from kvlab.messages import NodeId
+from kvlab.trace import events
+from kvlab.trace.events import AnyEvent
+from kvlab.world.control import Attach, ToSupervisor
+from kvlab.world.process import ProcessWorld, supervisor
+from kvlab.world.process.wire import is_free
+from kvlab.world.world import NodeState
+from tests.process.up import runs
+from tests.worlds import next_ports, until
+
+CONFIG = ClusterConfig(stage=4, nodes=3, w=1, timeout_ms=500)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the world keeps its logs, so that one sees what it leaves."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def started() -> list[int]:
+    """The node processes that run, children of this one."""
+    return [child.pid for child in psutil.Process().children() if runs(child.pid)]
+
+
+async def is_down(world: ProcessWorld, node: str) -> bool:
+    return world.info(node).state is NodeState.DOWN
+
+
+def test_a_node_that_dies_by_itself_is_noticed_and_can_be_restarted(folder: Path) -> None:
+    told: list[AnyEvent] = []
+
+    async def main() -> Path:
+        world = ProcessWorld(CONFIG, port=next_ports())
+        world.watch(told.append, traffic=False)
+        async with world:
+            before = world.info("n2").port
+            os.kill(world.info("n2").pid, signal.SIGKILL)
+            await until(world, lambda: is_down(world, "n2"))
+            (died,) = [event for event in told if isinstance(event, events.NodeDied)]
+            assert (died.node, died.why) == ("n2", "it ended with status -9")
+            assert Path(died.log) == world.log_folder / "n2.log"
+            assert (await world.get(b"k", via="n2")).error == "NodeDown"
+            await world.restart("n2")
+            assert world.info("n2").port == before
+            assert (await world.put(b"k", b"v", via="n2")).outcome is Outcome.OK
+            return Path(died.log)
+
+    log = asyncio.run(main())
+    assert log.exists()  # for whoever wants to know why it died
+    assert started() == []
+    assert not any(isinstance(event, events.Sent | events.OpStarted) for event in told)
+
+
+def test_a_restart_whose_port_was_taken_says_so_and_leaves_no_process(folder: Path) -> None:
+    async def main() -> None:
+        async with ProcessWorld(CONFIG, port=next_ports()) as world:
+            port = world.info("n2").port
+            await world.kill("n2")
+            with socket.create_server(("127.0.0.1", port)):
+                with pytest.raises(UserError, match=rf"n2 could not start: port {port} is taken"):
+                    await world.restart("n2")
+                assert world.info("n2").state is NodeState.DOWN
+                assert len(started()) == 2
+            await world.restart("n2")
+            assert world.info("n2").port == port
+            assert (await world.put(b"k", b"v", via="n2")).outcome is Outcome.OK
+
+    asyncio.run(main())
+    assert started() == []
+    assert list(folder.iterdir()) == []
+
+
+def test_a_paused_node_can_be_killed_and_restarted_and_a_world_with_one_be_closed(folder: Path) -> None:
+    async def main() -> None:
+        world = ProcessWorld(CONFIG, port=next_ports())
+        async with world:
+            await world.pause("n2")
+            await world.kill("n2")
+            assert len(started()) == 2
+            await world.restart("n2")
+            assert (await world.put(b"k", b"v", via="n2")).outcome is Outcome.OK
+            await world.pause("n3")
+            await asyncio.gather(world.close(), world.close())
+            assert started() == []
+            assert all(is_free(info.port) for info in world.nodes.values())
+        await world.close()
+
+    asyncio.run(main())
+    assert list(folder.iterdir()) == []
+
+
+def test_an_exception_in_the_midst_of_it_leaves_nothing(folder: Path) -> None:
+    async def main() -> None:
+        async with ProcessWorld(CONFIG, port=next_ports()):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(main())
+    assert started() == []
+    assert list(folder.iterdir()) == []
+
+
+def test_a_world_cancelled_at_its_start_or_at_its_end_leaves_nothing(folder: Path) -> None:
+    async def main() -> None:
+        world = ProcessWorld(CONFIG, port=next_ports())
+        starting = asyncio.ensure_future(world.start())
+        await until(world, lambda: asyncio.sleep(0, len(started()) == 3))
+        starting.cancel()
+        await asyncio.sleep(0)  # now it closes the world
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        await world.close()
+        assert started() == []
+
+    asyncio.run(main())
+    assert list(folder.iterdir()) == []
+
+
+def test_nobody_attaches_as_a_starting_node_who_does_not_know_the_token(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeper = folder / "sleeper"
+    sleeper.write_text("#!/bin/sh\nexec sleep 60\n")
+    sleeper.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(sleeper))  # nodes that never attach
+
+    async def main() -> None:
+        world = ProcessWorld(CONFIG, port=next_ports())
+        starting = asyncio.ensure_future(world.start())
+        await until(world, lambda: asyncio.sleep(0, len(started()) == 3))
+        assert world._server is not None
+        port = world._server.sockets[0].getsockname()[1]
+        for token in ("guessed", ""):
+            said = msgspec.msgpack.encode(Attach(token, NodeId("n1"), 1))
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(len(said).to_bytes(4, "big") + said)
+            assert await asyncio.wait_for(reader.read(), 10) == b""  # closed
+            writer.close()
+        assert not world._children[NodeId("n1")].attached.done()
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert started() == []
+
+    asyncio.run(main())
+    assert list(folder.iterdir()) == [sleeper]
+
+
+def test_nodes_tell_nothing_unless_somebody_watches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames: list[str] = []
+
+    class Counting:
+        """Stands before the decoder of what the nodes say."""
+
+        def __init__(self, decoder: object) -> None:
+            self._decoder = decoder
+
+        def decode(self, data: memoryview) -> ToSupervisor:
+            message: ToSupervisor = decode(data)
+            frames.append(type(message).__name__)
+            return message
+
+    decode = supervisor._decoder.decode
+    monkeypatch.setattr(supervisor, "_decoder", Counting(supervisor._decoder))
+
+    async def main() -> None:
+        world = ProcessWorld(CONFIG, port=next_ports())
+        nodes_only: list[AnyEvent] = []
+        world.watch(nodes_only.append, traffic=False)
+        async with world:
+            await world.put(b"k", b"v", via="n1")
+            assert "Answer" in frames
+            assert "Told" not in frames
+            all_of_it: list[AnyEvent] = []
+            leave = world.watch(all_of_it.append)
+            await world.put(b"k", b"v", via="n1")
+            assert "Told" in frames
+            assert any(isinstance(event, events.Sent) for event in all_of_it)
+            leave()
+            for node in world.members():
+                await world.count(node)  # by its answer it has heard that nobody watches
+            frames.clear()
+            await world.put(b"k", b"v", via="n1")
+            assert "Told" not in frames
+        first_ms = min(event.at_ms for event in all_of_it)  # those of several nodes may come out of order
+        assert {type(event) for event in nodes_only if event.at_ms < first_ms} == {
+            events.NodeStarting,
+            events.NodeReady,
+        }
+
+    asyncio.run(main())

@@ -1,0 +1,95 @@
+"""`kvlab run`: its exit codes, and what a person or a program reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from kvlab.cli_run import run_command
+
+SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.scenario"))
+
+
+def kvlab_run(path: Path, *options: str) -> Result:
+    result = CliRunner().invoke(run_command, [str(path), *options])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    return tmp_path / "x.scenario"
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_the_example_scenarios_hold_on_real_processes(path: Path) -> None:
+    result = kvlab_run(path, "--world", "process")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_scenario_that_holds_ends_with_0_and_a_line_for_each_command(scenario: Path) -> None:
+    scenario.write_text('cluster stage=4\nsay "Watch."\nput cart:42 milk via n3\nexpect result = ok\n')
+    result = kvlab_run(scenario, "--world", "sim")
+    assert result.exit_code == 0
+    lines = [line for line in result.stdout.splitlines() if line]
+    assert lines[0] == "    Watch."
+    assert lines[1].startswith("  0.00s  put cart:42 milk via n3")
+    assert " ok " in lines[1]
+    assert "all of it holds" in lines[-1]
+    assert "\x1b" not in result.stdout  # no colour into a pipe
+
+
+def test_a_scenario_that_does_not_hold_ends_with_1_and_the_command_that_repeats_it(scenario: Path) -> None:
+    scenario.write_text("cluster stage=4\nput k milk\nexpect get k = bread\n")
+    result = kvlab_run(scenario, "--world", "sim", "--seed", "7")
+    assert result.exit_code == 1
+    assert f"{scenario}, line 3: this does not hold" in result.stdout
+    assert "expected  get k = bread" in result.stdout
+    assert "found     milk via" in result.stdout
+    assert "put k milk via n1" in result.stdout
+    assert f"kvlab run {scenario} --world sim --seed 7" in result.stdout
+
+
+def test_a_file_that_cannot_be_understood_ends_with_2_and_nothing_is_started(scenario: Path) -> None:
+    scenario.write_text("cluster stage=4\nkil n1\nexpect hints total = 0\n")
+    result = kvlab_run(scenario)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "line 2: there is no command kil" in result.stderr
+    assert "line 3: stage 4 has no hints; stage 8 adds that" in result.stderr
+    assert "2 lines of" in result.stderr
+
+
+def test_a_command_that_makes_no_sense_when_its_turn_comes_ends_with_2(scenario: Path) -> None:
+    scenario.write_text("cluster stage=4\nresume n1\n")
+    result = kvlab_run(scenario, "--world", "sim")
+    assert result.exit_code == 2
+    assert "line 2: cannot resume n1" in result.stderr
+
+
+def test_a_file_that_is_not_there_ends_with_2(scenario: Path) -> None:
+    result = kvlab_run(scenario)
+    assert result.exit_code == 2
+    assert "cannot read" in result.stderr
+
+
+def test_json_is_one_object_a_line(scenario: Path) -> None:
+    scenario.write_text('cluster stage=4\nsay "Watch."\nput k milk via k#1\nexpect get k = bread\n')
+    result = kvlab_run(scenario, "--world", "sim", "--json")
+    assert result.exit_code == 1
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one["type"] for one in told] == ["say", "step", "step", "step", "report"]
+    assert told[2]["command"] == "put k milk via k#1"
+    assert told[2]["outcome"] == "ok"
+    assert list(told[2]["nodes"]) == ["k#1"]
+    assert told[-1]["holds"] is False
+    assert told[-1]["line"] == 4
+
+
+def test_the_same_seed_prints_the_same_run_to_the_byte(scenario: Path) -> None:
+    scenario.write_text("cluster stage=4\nload 100/s for 1s\nget key:1\n")
+    first, again, other = (kvlab_run(scenario, "--world", "sim", "--seed", seed).stdout for seed in "112")
+    assert first == again != other

@@ -1,0 +1,185 @@
+"""Scripts on a simulated cluster: what they do, what they expect, and what is said when it is not so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kvlab.errors import UserError
+from kvlab.script.load import percentile
+from kvlab.script.parse import ScriptError, parse_line
+from kvlab.script.rehearsal import read_scenario, understood
+from kvlab.script.run import Report, config_of, run_scenario
+from kvlab.script.session import Session, Step
+from kvlab.trace import events
+from kvlab.trace.events import AnyEvent
+from kvlab.world.sim import SimWorld
+
+SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.scenario"))
+
+
+def run(text: str, said: list[str] | None = None, watched: list[AnyEvent] | None = None) -> Report:
+    """Run a script in the simulator."""
+    scenario = understood(text)
+    world = SimWorld(config_of(scenario))
+    if watched is not None:
+        world.watch(watched.append)
+    tell = said.append if said is not None else lambda text: None
+
+    async def main() -> Report:
+        async with world:
+            return await run_scenario(scenario, world, say=tell)
+
+    return world.run(main())
+
+
+def steps(text: str) -> list[Step]:
+    report = run(text)
+    assert report.holds, report.failure
+    return list(report.steps)
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_the_example_scenarios_hold_in_the_simulator(path: Path) -> None:
+    scenario = read_scenario(path)
+    world = SimWorld(config_of(scenario))
+
+    async def main() -> Report:
+        async with world:
+            return await run_scenario(scenario, world)
+
+    report = world.run(main())
+    assert report.failure is None
+
+
+def test_an_expectation_that_fails_names_the_line_what_was_expected_and_what_was_found() -> None:
+    report = run("cluster stage=4\nput k milk\nexpect get k = bread\nput k never\n")
+    assert report.failure is not None
+    assert report.failure.line == 3
+    assert report.failure.expected == "get k = bread"
+    assert report.failure.found.startswith("milk")
+    assert [operation.kind for operation in report.last] == ["put", "get"]
+    assert len(report.steps) == 2  # nothing after it was done
+
+
+def test_a_command_that_turns_out_to_make_no_sense_points_at_its_line() -> None:
+    with pytest.raises(ScriptError, match="cannot kill n1: it is down") as caught:
+        run("cluster stage=4\nkill n1\nkill n1\n")
+    assert caught.value.problems[0].number == 3
+
+
+def test_wait_until_gives_up_after_its_limit_of_world_time() -> None:
+    report = run("cluster stage=4\nwait until get k = v within 200ms\n")
+    assert report.failure is not None
+    assert "within 200ms" in report.failure.expected
+    assert 200 <= report.took_ms < 300
+
+
+def test_wait_until_goes_on_while_no_node_is_up() -> None:
+    report = run("cluster stage=1\nkill n1\nwait until get k = missing within 100ms\n")
+    assert report.failure is not None
+    assert report.failure.found == "no node is up"
+
+
+def test_places_are_resolved_when_they_are_spoken_of() -> None:
+    put, where, killed = steps(
+        "cluster stage=4\nput k v via k#out\nexpect replicas k = k#1 k#2 k#3\nkill k#2\n"
+    )
+    homes = dict(where.nodes)
+    assert dict(put.nodes)["k#out"] not in homes.values()
+    assert dict(killed.nodes) == {"k#2": homes["k#2"]}
+
+
+def test_a_killed_home_replica_can_be_named_when_no_node_is_up() -> None:
+    steps("cluster stage=1\nkill k#1\nrestart k#1\nexpect get k = missing\n")
+
+
+def test_a_dead_node_makes_nothing_true() -> None:
+    for condition in ("k at n1 = missing", "k at n1 != v", "keys at n1 >= 0"):
+        report = run(f"cluster stage=4\nkill n1\nexpect {condition}\n")
+        assert report.failure is not None
+        assert report.failure.found == "n1 is down: nothing can be seen there"
+
+
+def test_the_result_before_has_an_outcome_and_the_name_of_its_error() -> None:
+    steps(
+        "cluster stage=4\nkill k#1\nput k v via k#2\n"
+        "expect result = unknown\nexpect result = ReplicasMissing\n"
+        "expect result != ok\nadd n6\nexpect result != ok\n"
+        "restart k#1\nput k v\nexpect result = ok\n"
+    )
+
+
+def test_result_with_no_operation_before_it_is_a_mistake() -> None:
+    with pytest.raises(ScriptError, match="there was none yet"):
+        run("cluster stage=4\nexpect result = ok\n")
+
+
+def test_say_and_predict_are_told_to_the_audience_and_to_whoever_watches() -> None:
+    said: list[str] = []
+    watched: list[AnyEvent] = []
+    run('cluster stage=4\nsay "Look."\npredict "How many?" = "Three."\n', said, watched)
+    assert said == ["Look.", "Predict: How many?", "Answer: Three."]
+    assert [event.text for event in watched if isinstance(event, events.Said)] == said
+    assert [event.line for event in watched if isinstance(event, events.ScriptLine)] == [
+        'say "Look."',
+        'predict "How many?" = "Three."',
+    ]
+
+
+def test_a_load_starts_its_operations_on_time_though_none_is_answered() -> None:
+    """Stage 4 with a dead replica answers a write after 500 ms; 100 a second are started all the same."""
+    report = run("cluster stage=4 nodes=3\nkill n3\nload 100/s for 1s reads=0%\n")
+    load = report.steps[-1]
+    assert load.text.startswith("100 operations: 0 ok, 0 failed, 100 unknown")
+    assert load.took_ms < 2000
+
+
+def test_a_load_bounds_the_operations_under_way() -> None:
+    report = run("cluster stage=4 nodes=3\nkill n3\nload 5000/s for 400ms reads=0%\n")
+    assert "512 operations" in report.steps[-1].text
+    assert "1488 held back" in report.steps[-1].text
+
+
+def test_a_load_writes_each_value_once_and_the_same_ones_with_the_same_seed() -> None:
+    text = "cluster stage=4 seed={}\nload 200/s for 500ms keys=5 zipf\ncheck linearizable\n"
+    first, again, other = (run(text.format(seed), watched=[]) for seed in (1, 1, 2))
+    assert first.steps[0].text.startswith("100 operations: 100 ok")
+    assert [step.took_ms for step in first.steps] == [step.took_ms for step in again.steps]
+    assert [step.took_ms for step in first.steps] != [step.took_ms for step in other.steps]
+
+
+def test_a_write_lost_with_its_only_copy_is_found_by_the_check() -> None:
+    report = run("cluster stage=3\nput k v\nkill k#1\nrestart k#1\ncheck no-lost-writes\n")
+    assert report.failure is not None
+    assert report.failure.expected == "no-lost-writes"
+    assert [operation.kind for operation in report.failure.witness] == ["put", "get"]
+
+
+def test_replicas_that_differ_are_found_by_the_check() -> None:
+    report = run("cluster stage=4\nput k v\nkill k#2\nrestart k#2\ncheck convergence\n")
+    assert report.failure is not None
+    assert "holds nothing" in report.failure.found
+
+
+def test_a_command_typed_by_hand_is_refused_before_anything_is_told() -> None:
+    world = SimWorld(config_of(understood("cluster stage=4")))
+    watched: list[AnyEvent] = []
+
+    async def main() -> None:
+        async with world:
+            world.watch(watched.append)
+            session = Session(world)
+            for line in ("kill n9", "expect hints total = 0", "cluster stage=4"):
+                with pytest.raises(UserError):
+                    await session.do(parse_line(line))
+
+    world.run(main())
+    assert not watched
+
+
+def test_a_percentile_is_the_nearest_rank() -> None:
+    values = [float(i) for i in range(1, 101)]
+    assert [percentile(values, share) for share in (0.0, 0.5, 0.99, 1.0)] == [1, 50, 99, 100]
+    assert percentile([], 0.5) == 0

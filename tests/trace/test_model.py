@@ -1,0 +1,178 @@
+"""A model is a fold over events that may be late, missing, or out of order between processes."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvlab.messages import Member, NodeId, OpId, RingSpec
+from kvlab.trace.events import (
+    AnyEvent,
+    ClockSkewed,
+    Delivered,
+    EventsLost,
+    LinkChanged,
+    NodeLeft,
+    NodePaused,
+    NodeReady,
+    NodeResumed,
+    NodeStarting,
+    OpEnded,
+    OpStarted,
+    Partitioned,
+    Removed,
+    RingChanged,
+    Sent,
+    Stored,
+)
+from kvlab.trace.model import OPERATION_EVENTS_MAX, OPERATIONS_MAX, causal_order
+from tests.lab.stories import KEY, births, cut, death, model_of, put
+
+N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("n3")
+WORLD = NodeId("")
+
+
+def test_nodes_are_known_by_what_they_told() -> None:
+    model = model_of(births(), put())
+    assert [node.state for node in model.nodes.values()] == ["up"] * 5
+    assert (model.nodes[N3].port, model.nodes[N3].pid) == (7003, 4003)
+    assert (model.nodes[N3].keys, model.nodes[N3].bytes) == (1, 75)
+
+
+def test_an_operation_has_its_events_its_holders_and_its_outcome() -> None:
+    operation = model_of(births(), put()).operations[OpId("n1.0.1")]
+    assert (operation.kind, operation.key, operation.value, operation.via) == ("put", KEY, b"milk", N1)
+    assert (operation.outcome, operation.took_ms) == ("ok", 4.5)
+    assert operation.holders() == ["n3", "n4", "n2"]
+    assert operation.silent() == []
+
+
+def test_who_was_asked_and_has_not_answered_is_silent() -> None:
+    operation = model_of(births(), put(silent="n4")).operations[OpId("n1.0.1")]
+    assert operation.silent() == ["n4"]
+    assert operation.outcome == "unknown"
+
+
+@given(st.permutations(put()[1:]))
+def test_the_order_in_which_events_arrive_does_not_matter(events: list[AnyEvent]) -> None:
+    operation = model_of(births(), events).operations[OpId("n1.0.1")]
+    assert (operation.outcome, operation.started_ms, operation.value) == ("ok", 300.0, b"milk")
+    assert set(operation.holders()) == {"n2", "n3", "n4"}
+    assert operation.silent() == []
+    assert not model_of(births(), events).flying
+
+
+@given(st.lists(st.sampled_from(births() + put() + death("n3", 302) + put("n1.0.2", 302)), max_size=40))
+def test_whatever_is_missing_or_told_twice_the_fold_goes_on(events: list[AnyEvent]) -> None:
+    model = model_of(events)
+    for operation in model.operations.values():
+        assert sorted(map(id, causal_order(operation.events))) == sorted(map(id, operation.events))
+
+
+def test_a_killed_node_holds_nothing_and_what_it_coordinated_is_unknown() -> None:
+    started: list[AnyEvent] = [OpStarted(300, N1, OpId("n1.0.9"), "put", KEY, b"v")]
+    model = model_of(births(), put(), started, death("n1", 400), death("n3", 400))
+    assert (model.nodes[N3].state, model.nodes[N3].keys, model.nodes[N3].bytes) == ("down", 0, 0)
+    assert model.operations[OpId("n1.0.9")].outcome == "unknown"
+    assert "n1 was gone" in model.operations[OpId("n1.0.9")].text
+
+
+def test_an_answer_told_just_before_the_death_counts_although_it_arrives_after() -> None:
+    started: list[AnyEvent] = [OpStarted(300, N1, OpId("n1.0.9"), "put", KEY, b"v")]
+    ended: list[AnyEvent] = [OpEnded(301, N1, OpId("n1.0.9"), "put", KEY, "ok", 1.0)]
+    assert model_of(births(), started, death("n1", 302), ended).operations[OpId("n1.0.9")].outcome == "ok"
+
+
+def test_what_an_earlier_life_stored_is_not_what_the_new_one_holds() -> None:
+    again: list[AnyEvent] = [NodeStarting(500, N3, "z1", 1), NodeReady(600, N3, 1, 7003, 5003)]
+    late: list[AnyEvent] = [Stored(399, N3, b"old", b"v", 9, 900)]
+    dead = model_of(births(), put(), death("n3", 400), late)
+    assert dead.nodes[N3].keys == 0
+    alive = model_of(births(), put(), death("n3", 400), again, late)
+    assert (alive.nodes[N3].keys, alive.nodes[N3].generation, alive.nodes[N3].state) == (0, 1, "up")
+
+
+def test_paused_resumed_and_gone_are_states() -> None:
+    states = []
+    for change in (NodePaused(1, N2), NodeResumed(2, N2), NodeLeft(3, N2)):
+        states.append(model_of(births(), [change]).nodes[N2].state)
+    assert states == ["paused", "up", "left"]
+
+
+def test_removed_keys_are_gone_from_the_items() -> None:
+    removed: list[AnyEvent] = [Removed(400, N3, KEY, "deleted", 0, 0)]
+    assert KEY in model_of(births(), put()).items[N3]
+    assert KEY not in model_of(births(), put(), removed).items[N3]
+
+
+def test_faults_of_the_network_come_and_go() -> None:
+    model = model_of(births(), cut(300))
+    assert [" ".join(group) for group in model.groups] == ["n1 n2", "n3 n4 n5"]
+    model.apply(LinkChanged(301, N1, N2, delay_ms=80))
+    assert model.links[N1, N2].delay_ms == 80
+    model.apply(LinkChanged(302, N1, N2))
+    assert not model.links
+    model.apply(LinkChanged(303, N1, N2, loss=0.1))
+    model.apply(Partitioned(304, WORLD, ()))
+    assert not model.groups
+    assert not model.links
+    model.apply(ClockSkewed(305, N2, 5000))
+    assert model.nodes[N2].skew_ms == 5000
+
+
+def test_a_ring_is_in_force_when_it_is_installed_and_never_goes_back() -> None:
+    model = model_of(births())
+    later = RingSpec(1, (Member(N1), Member(N2)), 8)
+    model.apply(RingChanged(300, N1, later, "prepared"))
+    assert (model.phase, model.ring.epoch) == ("prepared", 0)
+    model.apply(RingChanged(301, N1, later, "installed"))
+    assert (model.phase, model.ring) == ("", later)
+    model.apply(RingChanged(299, N2, RingSpec(0, (), 8), "installed"))
+    assert model.ring == later
+
+
+def test_messages_fly_until_they_land_whichever_is_told_first() -> None:
+    model = model_of(births())
+    model.apply(Sent(300, N1, "n1.0.1", N2, "Keep", 10))
+    assert list(model.flying) == ["n1.0.1"]
+    model.apply(Delivered(301, N2, "n1.0.1", N1, "Keep"))
+    model.apply(Delivered(302, N2, "n1.0.2", N1, "Keep"))
+    model.apply(Sent(302.1, N1, "n1.0.2", N2, "Keep", 10))
+    assert not model.flying
+
+
+def test_lost_events_are_counted() -> None:
+    lost: list[AnyEvent] = [EventsLost(1, N1, 40), EventsLost(2, N1, 2)]
+    assert model_of(lost).lost == 42
+
+
+def test_memory_is_bounded_and_an_operation_long_gone_stays_gone() -> None:
+    model = model_of(births())
+    for i in range(OPERATIONS_MAX + 50):
+        model.apply(OpStarted(300 + i, N1, OpId(f"n1.0.{i}"), "get", KEY))
+    assert len(model.operations) == OPERATIONS_MAX
+    model.apply(Delivered(999, N2, "n1.0.7", N1, "Keep", OpId("n1.0.0")))
+    assert OpId("n1.0.0") not in model.operations
+    last = OpId(f"n1.0.{OPERATIONS_MAX + 49}")
+    for i in range(OPERATION_EVENTS_MAX + 10):
+        model.apply(Stored(1000 + i, N2, KEY, b"v", 1, 1, last))
+    assert len(model.operations[last].events) == OPERATION_EVENTS_MAX
+    assert model.operations[last].cut == 11  # its start is one of those kept
+
+
+def test_causes_stand_before_effects_although_the_clocks_disagree() -> None:
+    sent = Sent(10.0, N1, "n1.0.1", N2, "Keep", 10)
+    heard = Delivered(9.0, N2, "n1.0.1", N1, "Keep")  # told by a clock that is a millisecond behind
+    stored = Stored(9.1, N2, KEY, b"v", 1, 1)
+    other = Stored(9.5, N3, KEY, b"v", 1, 1)
+    assert causal_order([heard, stored, other, sent]) == [other, sent, heard, stored]
+
+
+def test_a_damaged_recording_with_causes_in_a_circle_is_still_shown() -> None:
+    events: list[AnyEvent] = [
+        Delivered(1, N1, "b", N2, "x"),
+        Sent(2, N1, "a", N2, "x", 1),
+        Delivered(1, N2, "a", N1, "x"),
+        Sent(2, N2, "b", N1, "x", 1),
+    ]
+    assert len(causal_order(events)) == 4

@@ -1,0 +1,202 @@
+"""The simulator: one seed one run, steps, rewinding, and what becomes of the dead."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+
+from kvlab.config import ClusterConfig
+from kvlab.errors import Outcome
+from kvlab.messages import Item
+from kvlab.trace import events
+from kvlab.trace.events import AnyEvent
+from kvlab.world.control import Result
+from kvlab.world.sim import SimWorld
+from kvlab.world.sim.loop import SimLoop, StuckError
+from tests.world.workload import digest, traced
+
+
+def test_one_seed_is_one_run_whatever_the_hash_seed_and_the_heap() -> None:
+    printed = set()
+    for hash_seed, perturb in (("0", []), ("1", ["perturb"]), ("random", ["perturb"])):
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.world.workload", "1", "2", *perturb],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        printed.add(done.stdout)
+    assert len(printed) == 1
+    assert len(set(printed.pop().split())) == 4  # and two seeds are two runs
+
+
+def test_a_second_run_in_the_same_process_is_the_same() -> None:
+    assert digest(traced(5)[1]) == digest(traced(5)[1])
+
+
+def test_rewinding_makes_the_same_world_at_an_earlier_step() -> None:
+    async def put(i: int, world: SimWorld) -> Result:
+        return await world.put(b"k%d" % i, b"v", via=f"n{i % 5 + 1}")
+
+    told: list[AnyEvent] = []
+    world = SimWorld(ClusterConfig(stage=4, seed=3))
+    world.watch(told.append)
+    world.submit(lambda w: w.start())
+    for i in range(20):
+        world.submit(partial(put, i))
+        for _ in range(5):
+            world.step()
+        if i == 10:
+            world.submit(lambda w: w.kill("n3"))
+    at_step = 60
+    again_told: list[AnyEvent] = []
+    again = world.rewound(at_step, again_told.append)
+    assert again.steps == at_step
+    assert again_told
+    assert again_told == told[: len(again_told)]
+    while again.step():  # and from there on it lives a life of its own
+        pass
+    assert again.steps > at_step
+    with pytest.raises(ValueError, match="no step 100000"):
+        world.rewound(100_000)
+
+
+def test_a_step_is_one_delivery_or_one_timer() -> None:
+    told: list[AnyEvent] = []
+    world = SimWorld(ClusterConfig(stage=4, seed=1))
+    world.watch(told.append)
+    world.submit(lambda w: w.start())
+    putting = world.submit(lambda w: w.put(b"k", b"v"))
+    while not putting.done():
+        before = sum(isinstance(event, events.Delivered) for event in told)
+        assert world.step()
+        assert sum(isinstance(event, events.Delivered) for event in told) - before <= 1
+    assert putting.result().outcome is Outcome.OK
+
+
+def test_time_passes_only_as_far_as_it_is_let() -> None:
+    world = SimWorld(ClusterConfig(stage=4, seed=1))
+    world.submit(lambda w: w.start())
+    putting = world.submit(lambda w: w.put(b"k", b"v"))
+    world.run_to(0.1)
+    assert world.at_ms() == 0.1
+    assert not putting.done()
+    world.run_to(50)
+    assert putting.done()
+
+
+def test_a_loop_that_never_waits_is_found_out() -> None:
+    async def circle() -> None:
+        while True:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+    with pytest.raises(StuckError, match="runs in a circle"):
+        SimLoop().run_until_complete(circle())  # type: ignore[abstract]
+
+
+def test_waiting_for_what_cannot_come_is_found_out() -> None:
+    loop = SimLoop()  # type: ignore[abstract]
+    with pytest.raises(StuckError, match="nothing is left to happen"):
+        loop.run_until_complete(loop.create_future())
+
+
+def test_timers_of_one_moment_fire_in_the_order_they_were_set() -> None:
+    loop = SimLoop()  # type: ignore[abstract]
+    fired: list[int] = []
+    for i in range(50):
+        loop.call_at(1.0, fired.append, i) if i % 2 else loop.call_later(1.0, fired.append, i)
+    loop.run_to(1.0)
+    assert fired == list(range(50))
+    assert loop.time() == 1.0
+
+
+def test_a_crash_is_not_a_cancellation() -> None:
+    """The work of the dead does not go on; as it is unwound, it can neither send nor tell anything."""
+    told: list[AnyEvent] = []
+    world = SimWorld(ClusterConfig(stage=4, seed=1))
+
+    async def main() -> None:
+        async with world:
+            world.watch(told.append)
+            host = world.host("n1")
+
+            async def clean_up() -> None:
+                try:
+                    await host.sleep(100)
+                    went_on.append(True)
+                finally:
+                    host.changed(b"k", None, "deleted")
+                    host.later(host.node.put(b"k", Item(b"v")))
+
+            host.later(clean_up())
+            await world.kill("n1")
+            await world.sleep(1)
+            assert went_on == []
+
+    went_on: list[bool] = []
+    world.run(main())
+    after = told[[type(e) for e in told].index(events.NodeKilled) + 1 :]
+    assert [event for event in after if event.node == "n1"] == []
+
+
+def test_the_messages_of_the_dead_still_arrive() -> None:
+    """What was under way when its sender died is not called back, on a real network either."""
+    told: list[AnyEvent] = []
+    world = SimWorld(ClusterConfig(stage=4, seed=1))
+
+    async def main() -> None:
+        async with world:
+            world.watch(told.append)
+            putting = asyncio.ensure_future(world.put(b"k", b"v", via="n1"))
+            while not any(isinstance(event, events.Sent) for event in told):
+                await world.sleep(0.0001)
+            await world.kill("n1")
+            assert (await putting).outcome is Outcome.UNKNOWN
+            await world.sleep(0.1)
+            others = [node for node in await world.replicas(b"k") if node != "n1"]
+            assert [await world.peek(node, b"k") for node in others] == [(b"v",)] * len(others)
+
+    world.run(main())
+
+
+def test_a_paused_node_does_not_know_that_time_passes() -> None:
+    told: list[AnyEvent] = []
+
+    async def main() -> None:
+        async with world:
+            await world.put(b"k", b"v", expires_ms=world.now_ms() + 100)
+            await world.pause("n1")
+            await world.sleep(1)
+            await world.resume("n1")
+            await world.sleep(0.001)
+
+    world = SimWorld(ClusterConfig(stage=4, nodes=3, seed=1))
+    world.watch(told.append)
+    world.run(main())
+    expired = {str(event.node): event.at_ms for event in told if isinstance(event, events.Removed)}
+    assert 100 <= expired["n2"] < 110
+    assert expired["n1"] > 1000  # its timer rang while it was stopped, and was heard when it woke
+
+
+def test_what_a_stage_raises_ends_the_run() -> None:
+    """A simulation does not go on over a bug: it is raised where the run was asked for."""
+
+    async def main() -> None:
+        async with world:
+            host = world.host("n1")
+
+            async def bug() -> None:
+                raise ZeroDivisionError("a bug")
+
+            host.later(bug())
+            await world.sleep(1)
+
+    world = SimWorld(ClusterConfig(stage=4, seed=1))
+    with pytest.raises(ZeroDivisionError):
+        world.run(main())
