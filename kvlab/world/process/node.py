@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -198,8 +199,21 @@ async def _main(node: NodeId, control_port: int, token: str) -> None:
         await child.live(control_port)
 
 
+def wake_when_orphaned() -> None:
+    """Have the kernel wake this process when its supervisor dies: stopped, it cannot see its lifeline close.
+
+    POSIX itself wakes a stopped process group that is orphaned, but not when whoever adopts the orphan is of
+    the same session, as the first process of a container may be. Linux can be asked for more.
+    """
+    if sys.platform == "linux":
+        PR_SET_PDEATHSIG = 1
+        with contextlib.suppress(OSError, AttributeError):  # a C library without it: POSIX's way remains
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGCONT), 0, 0, 0)
+
+
 def main() -> None:
     node, control_port = sys.argv[1:]
+    wake_when_orphaned()
     token = sys.stdin.readline().strip()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the supervisor, which ends us properly
     try:

@@ -3,8 +3,7 @@
 Each child connects back to a control port on loopback. That connection is its lifeline: when it closes,
 the child ends, and when the child ends, it closes. So neither SIGKILL of the supervisor leaves an
 orphan, nor does the death of a child go unnoticed. A child that is stopped by SIGSTOP cannot see its
-lifeline close; but it has a process group of its own, and POSIX has the kernel send SIGHUP and SIGCONT to
-a stopped group whose parent dies.
+lifeline close; so it has the kernel wake it when its parent dies (`node.wake_when_orphaned`).
 
 Children never write to the terminal: what they print goes to one log file each, in a folder of the run.
 """
