@@ -92,6 +92,7 @@ class Json:
             "at_ms": round(step.at_ms, 3),
             "took_ms": round(step.took_ms, 3),
             "outcome": step.outcome,
+            "error": step.error or None,
             "text": step.text,
             "holds": step.failure is None,
             "nodes": {place: str(name) for place, name in step.nodes},

@@ -44,7 +44,6 @@ from kvlab.script.words import quoted
 from kvlab.trace.events import AnyEvent, EventsLost, OpStarted, ScriptLine
 from kvlab.trace.model import Model
 from kvlab.trace.recording import Recorder
-from kvlab.world.control import Result
 
 FLUSH_HZ = 12
 ANIMATION_HZ = 20
@@ -414,8 +413,7 @@ class LabApp(App[None]):
 
     def _report(self, step: Step) -> None:
         """Say what came of a command, where the events do not tell."""
-        last = self.driver.session.last
-        told = isinstance(last, Result) and bool(last.op)  # by events of its own, on the operation's panel
+        told = bool(step.op)  # by events of its own, on the operation's panel
         if step.failure is not None:
             self._say(f"{step.failure.expected}: no, found {step.failure.found}")
         elif step.text and not (step.outcome is not None and told):

@@ -16,7 +16,7 @@ from kvlab.core.placement import preference_list
 from kvlab.core.ring import Ring
 from kvlab.messages import Key, NodeId, OpId, RingSpec
 from kvlab.stages import Stage
-from kvlab.trace.events import AnyEvent, LinkChanged, Said, ScriptLine
+from kvlab.trace.events import AnyEvent, LineFailed, LinkChanged, Said, ScriptLine
 from kvlab.trace.model import Model, Node, Operation, causal_order
 
 FLIGHTS_MAX = 24
@@ -86,7 +86,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     flights: tuple[Flight, ...] = ()
     items: tuple[tuple[bytes, bytes], ...] = ()
     memory_bytes: int | None = None
-    log: tuple[ScriptLine | Said, ...] = ()
+    log: tuple[ScriptLine | LineFailed | Said, ...] = ()
     latest: AnyEvent | None = None
     lost: int = 0
     notice: str = ""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from random import Random
 
 import msgspec
@@ -21,8 +22,8 @@ from kvlab.check.history import Judgement, Operation, Verdict
 from kvlab.check.sessions import monotonic_reads, read_your_writes
 from kvlab.check.writes import no_lost_writes, no_resurrection
 from kvlab.check.zones import linearizable
-from kvlab.errors import OperationError, Outcome, UserError
-from kvlab.messages import Key, NodeId
+from kvlab.errors import KvlabError, OperationError, Outcome, UserError
+from kvlab.messages import Key, NodeId, OpId
 from kvlab.script.commands import (
     Add,
     Check,
@@ -74,6 +75,10 @@ from kvlab.world.world import NodeState, World
 POLL_MS = 20
 WITHIN_MS = 5000
 
+_named: ContextVar[list[tuple[str, NodeId]]] = ContextVar("named")
+"""The places that the command under way has spoken of. The lab has several under way at once, each in a task
+of its own, and each has a list of its own here."""
+
 _COMPARE: dict[str, Callable[[int, int], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -103,8 +108,9 @@ class Failure(msgspec.Struct, frozen=True):
 class Step(msgspec.Struct, frozen=True):
     """One command, done. `text` says in a few words what came of it; "" where there is nothing to say.
 
-    `outcome` is that of an operation (or a change of the ring) and None for other commands; `nodes` are the
-    names of those nodes that the command called by their place, in its order.
+    `outcome` is that of an operation (or a change of the ring) and None for other commands; `error` is the
+    name of its error's type, for programs, and `op` what its events call it. `nodes` are the names of those
+    nodes that the command called by their place, in its order.
     """
 
     command: Command
@@ -115,6 +121,15 @@ class Step(msgspec.Struct, frozen=True):
     failure: Failure | None = None
     nodes: tuple[tuple[str, NodeId], ...] = ()
     line: int = 0
+    error: str = ""
+    op: OpId = OpId("")
+
+    @property
+    def trouble(self) -> str:
+        """How it fell short of what it says, in a word or two; "" if it did not."""
+        if self.outcome is not None and self.outcome is not Outcome.OK:
+            return str(self.outcome)
+        return "does not hold" if self.failure is not None else ""
 
 
 class Session:
@@ -127,26 +142,37 @@ class Session:
         self.last: Result | OperationError | Changed | None = None
         """How the operation before ended; a change of the ring counts as one."""
         self._homes: dict[Key, tuple[NodeId, ...]] = {}
-        self._named: list[tuple[str, NodeId]] = []
         self._loads = 0
 
     async def do(self, command: Command, line: int = 0) -> Step:
         """Do one command. Raises UserError, before anything is done, if it makes no sense now."""
         Rehearsal(self.world.config, self.world.members()).consider(command)
-        self._named = []
+        named: list[tuple[str, NodeId]] = []
+        _named.set(named)
         begun = self.world.at_ms()
-        self.world.tell(events.ScriptLine(begun, NodeId(""), str(command)))
+        told = events.ScriptLine(begun, NodeId(""), str(command))
+        self.world.tell(told)
         try:
             step = await self._do(command, begun)
         except OperationError as error:  # a node that was to be asked or changed did not answer
-            found = f"{type(error).__name__}: {error}"
-            undone = Failure(f"{command}: to be done", found)
-            step = Step(command, begun, 0, f"not done: {found}", error.outcome, undone)
+            undone = Failure(f"{command}: to be done", str(error))
+            step = Step(
+                command, begun, 0, f"not done: {error}", error.outcome, undone, error=type(error).__name__
+            )
+            self._fell_short(told, "not done")
+        except KvlabError:
+            self._fell_short(told, "not done")
+            raise
+        else:
+            if step.trouble:
+                self._fell_short(told, step.trouble)
         failure = step.failure and msgspec.structs.replace(step.failure, line=line)
         took_ms = self.world.at_ms() - begun
-        return msgspec.structs.replace(
-            step, took_ms=took_ms, nodes=tuple(self._named), line=line, failure=failure
-        )
+        places = tuple(dict.fromkeys(named))  # `wait until` names them each time that it looks
+        return msgspec.structs.replace(step, took_ms=took_ms, nodes=places, line=line, failure=failure)
+
+    def _fell_short(self, told: events.ScriptLine, how: str) -> None:
+        self.world.tell(events.LineFailed(self.world.at_ms(), NodeId(""), told.line, told.at_ms, how))
 
     async def _do(self, command: Command, at_ms: float) -> Step:
         """Do it; the caller fills in how long it took."""
@@ -248,7 +274,8 @@ class Session:
                 changed = await self.world.remove(node)
         except OperationError as error:
             self.last = error
-            return Step(command, at_ms, 0, f"{type(error).__name__}: {error}", error.outcome)
+            text = f"{error.outcome}: {error}"
+            return Step(command, at_ms, 0, text, error.outcome, error=type(error).__name__)
         self.last = changed
         copies = "copy" if changed.moved == 1 else "copies"
         return Step(command, at_ms, 0, f"ok, {changed.moved} {copies} moved", Outcome.OK)
@@ -289,7 +316,7 @@ class Session:
                     raise UserError(f"{node}: every node is a home replica of the key")
                 running = [member for member in others if member in self.world.up()]
                 name = (running or others)[0]
-        self._named.append((str(node), name))
+        _named.get([]).append((str(node), name))
         return name
 
     async def _preference_list(self, key: Key) -> tuple[NodeId, ...]:
@@ -310,7 +337,6 @@ class Session:
             finding = await self.find(condition)
             late = self.world.at_ms() - at_ms >= within_ms
             if finding.holds or late:
-                self._named = list(dict.fromkeys(self._named))
                 return _judged(command, at_ms, condition, finding, f" within {duration(within_ms)}")
             await self.world.sleep(POLL_MS / 1000)
 
@@ -319,7 +345,7 @@ class Session:
         try:
             return await self._find(condition)
         except OperationError as error:
-            return Finding(False, f"{type(error).__name__}: {error}")
+            return Finding(False, str(error))
 
     async def _find(self, condition: Condition) -> Finding:
         if not self.world.up() and not isinstance(condition, ResultIs):
@@ -328,7 +354,7 @@ class Session:
             case GetIs(key, op, values, via):
                 result = await self._operate(Get(key, via))
                 if result.outcome is not Outcome.OK:
-                    return Finding(False, f"the read via {result.via} {_ended(result)}")
+                    return Finding(False, f"the read via {result.via} came back {_ended(result)}")
                 return _same_values(op, values, result.values, f" via {result.via}")
             case HeldIs(key, node, op, values):
                 name = await self.resolve(node)
@@ -362,12 +388,15 @@ class Session:
             case None:
                 raise UserError("`result` is that of the operation before, and there was none yet")
             case Changed():
-                names, text = ["ok"], "ok"
+                outcome, error, text = "ok", "", ""
             case Result() as result:
-                names, text = [result.outcome, result.error], _ended(result)
-            case OperationError() as error:
-                names, text = [error.outcome, type(error).__name__], f"{type(error).__name__}: {error}"
-        return Finding((what in names) is (op == "="), text)
+                outcome, error, text = str(result.outcome), result.error, result.text
+            case OperationError() as failed:
+                outcome, error, text = str(failed.outcome), type(failed).__name__, str(failed)
+        found = f"{outcome}: {text}" if text else outcome
+        if error and what not in tuple(Outcome):  # who asks for a name shall hear one
+            found = f"{error}, {found}"
+        return Finding((what in (outcome, error)) is (op == "="), found)
 
     # -- checks ----------------------------------------------------------------------------------
 
@@ -427,22 +456,20 @@ def _same_values(op: str, wanted: Sequence[bytes], found: Sequence[bytes], where
 
 
 def _ended(result: Result) -> str:
-    """`ok`, or `unknown, NoAnswer: n3 broke off`."""
-    if result.outcome is Outcome.OK:
-        return "ok"
-    return f"{result.outcome}, {result.error}: {result.text}"
+    """`ok`, or `unknown: n3 broke off`."""
+    return "ok" if result.outcome is Outcome.OK else f"{result.outcome}: {result.text}"
 
 
 def _operated(command: Put | Get | Delete, at_ms: float, result: Result) -> Step:
     via = f" via {result.via}" if command.via is None and result.via else ""
     took = f"{result.took_ms:.0f} ms{via}"
     if result.outcome is not Outcome.OK:
-        text = f"{result.outcome} after {took}, {result.error}: {result.text}"
+        text = f"{result.outcome} after {took}: {result.text}"
     elif result.kind == "get":
         text = f"{_values(result.values)}  ok {took}"
     else:
         text = f"ok {took}"
-    return Step(command, at_ms, 0, text, result.outcome)
+    return Step(command, at_ms, 0, text, result.outcome, error=result.error, op=result.op)
 
 
 def _judged(command: Command, at_ms: float, condition: Condition, finding: Finding, limit: str = "") -> Step:

@@ -199,6 +199,15 @@ class ScriptLine(Event, frozen=True):
     line: str
 
 
+class LineFailed(Event, frozen=True):
+    """The ScriptLine told at `told_ms` fell short of what it says. `how`: failed or unknown (the outcome of
+    an operation), does not hold (an expectation), or not done: then the line changed nothing at all."""
+
+    line: str
+    told_ms: float
+    how: str
+
+
 class Said(Event, frozen=True):
     """The script's narration."""
 
@@ -232,6 +241,7 @@ AnyEvent: TypeAlias = (
     | LinkChanged
     | ClockSkewed
     | ScriptLine
+    | LineFailed
     | Said
     | EventsLost
 )

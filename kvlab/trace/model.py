@@ -31,6 +31,7 @@ from kvlab.trace.events import (
     ClockSkewed,
     Delivered,
     EventsLost,
+    LineFailed,
     LinkChanged,
     MessageDropped,
     NodeDied,
@@ -146,7 +147,8 @@ class Model:
         """What each node stored last, newest last: to look at, not complete."""
         self.flying: dict[str, Sent] = {}
         """Messages sent of which nobody has told yet that they arrived or never will."""
-        self.log: deque[ScriptLine | Said] = deque(maxlen=LINES_MAX)
+        self.log: deque[ScriptLine | LineFailed | Said] = deque(maxlen=LINES_MAX)
+        """What was done and said. A line that fell short stands here as its LineFailed."""
         self.latest: AnyEvent | None = None
         """The last event that a person would tell another of."""
         self._landed: dict[str, None] = {}  # arrived before we heard that they were sent
@@ -184,6 +186,8 @@ class Model:
                 self._change(event.node, skew_ms=event.skew_ms)
             case ScriptLine() | Said():
                 self.log.append(event)
+            case LineFailed():
+                self._line_failed(event)
             case EventsLost():
                 self.lost += event.count
             case _:
@@ -310,6 +314,14 @@ class Model:
                 operation.outcome, operation.error = "unknown", "NoAnswer"
                 operation.text = f"{name} was gone before it answered"
                 operation.took_ms = self.at_ms - operation.started_ms
+
+    def _line_failed(self, event: LineFailed) -> None:
+        """It stands where its line stood, if that is still known."""
+        for i in reversed(range(len(self.log))):
+            entry = self.log[i]
+            if isinstance(entry, ScriptLine) and (entry.at_ms, entry.line) == (event.told_ms, event.line):
+                self.log[i] = event
+                return
 
     # -- ring and network ------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from kvlab.lab.narrate import sentences
 from kvlab.lab.view import View
 from kvlab.messages import NodeId
 from kvlab.script.parse import parse_line
-from kvlab.trace.events import AnyEvent, NodePaused
+from kvlab.trace.events import AnyEvent, LineFailed, NodePaused, ScriptLine
 from tests.lab.stories import births, cut, death, put, view
 
 WELL = view(births(), put())
@@ -45,6 +45,12 @@ def test_each_put_writes_the_next_value() -> None:
     assert line is not None
     assert line(view(births()), "") == "put cart:42 milk"
     assert line(WELL, "") == "put cart:42 bread"
+    put_line = WELL.log[-1]
+    assert isinstance(put_line, ScriptLine)
+    undone = LineFailed(301, NodeId(""), put_line.line, put_line.at_ms, "not done")
+    assert line(view(births(), put(), [undone]), "") == "put cart:42 milk"
+    perhaps = LineFailed(301, NodeId(""), put_line.line, put_line.at_ms, "unknown")
+    assert line(view(births(), put(), [perhaps]), "") == "put cart:42 bread"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from kvlab.lab.draw.screen import compose, screen
 from kvlab.lab.draw.theme import Theme
 from kvlab.lab.view import Flight, View
 from kvlab.messages import NodeId, RingSpec
-from kvlab.trace.events import NodeStarting
+from kvlab.trace.events import AnyEvent, LineFailed, NodeStarting, ScriptLine
 from tests.lab.stories import births, cut, death, put, view
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -113,6 +113,16 @@ def test_twelve_nodes_are_all_listed_where_there_is_room_and_counted_where_not()
     large = "\n".join(compose(many, (120, 40), Theme()).text())
     assert all(f"n{i} " in large for i in range(1, 13))
     assert "more: make the window taller" in "\n".join(compose(many, (60, 20), Theme()).text())
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_line_that_was_not_done_is_marked_in_the_scenario(size: tuple[int, int]) -> None:
+    refused: list[AnyEvent] = [
+        ScriptLine(410, NodeId(""), "kill n3"),
+        LineFailed(410, NodeId(""), "kill n3", 410, "not done"),
+    ]
+    drawn = compose(view(births(), put(), death("n3", 400), refused), size, Theme()).text()
+    assert [("not done" in row) for row in drawn if "0.4 kill n3" in row] == [False, True]
 
 
 def test_nothing_in_a_key_can_move_the_cursor_or_break_the_grid() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import re
 from pathlib import Path
 
 import pytest
@@ -177,6 +180,67 @@ def test_a_command_typed_by_hand_is_refused_before_anything_is_told() -> None:
 
     world.run(main())
     assert not watched
+
+
+def test_commands_under_way_at_once_each_name_their_own_nodes() -> None:
+    world = SimWorld(config_of(understood("cluster stage=4")))
+
+    async def main() -> tuple[Step, Step]:
+        async with world:
+            session = Session(world)
+            slow = asyncio.create_task(session.do(parse_line("wait until get a via a#1 = v within 200ms")))
+            await world.sleep(0.01)
+            quick = await session.do(parse_line("get b via b#2"))
+            return await slow, quick
+
+    slow, quick = world.run(main())
+    assert [place for place, _ in slow.nodes] == ["a#1"]
+    assert [place for place, _ in quick.nodes] == ["b#2"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "how"),
+    [
+        ("kill n1", []),
+        ("kill n1\nkill n1", [("kill n1", "not done")]),
+        ("kill n1\nput k v via n1", [("put k v via n1", "failed")]),
+        ("kill k#1\nput k v via k#2", [("put k v via k#2", "unknown")]),
+        ("kill n1\nadd n6", [("add n6", "failed")]),
+        ("expect get k = v", [("expect get k = v", "does not hold")]),
+    ],
+)
+def test_a_line_that_fell_short_is_told_as_such(lines: str, how: list[tuple[str, str]]) -> None:
+    watched: list[AnyEvent] = []
+    with contextlib.suppress(ScriptError):
+        run(f"cluster stage=4\n{lines}\n", watched=watched)
+    told = [event for event in watched if isinstance(event, events.LineFailed)]
+    assert [(event.line, event.how) for event in told] == how
+    lines_told = [(event.at_ms, event.line) for event in watched if isinstance(event, events.ScriptLine)]
+    assert all((event.told_ms, event.line) in lines_told for event in told)
+
+
+@pytest.mark.parametrize(
+    ("lines", "error"),
+    [
+        ("kill n1\nput k v via n1", "NodeDown"),
+        ("kill k#1\nput k v via k#2", "ReplicasMissing"),
+        ("kill n1\nadd n6", "RingChangeFailed"),
+        ("kill n1\nexpect get k via n1 = v", ""),
+    ],
+)
+def test_a_person_reads_words_and_a_program_the_name_of_the_error(lines: str, error: str) -> None:
+    report = run(f"cluster stage=4\n{lines}\n")
+    step = report.steps[-1]
+    assert step.error == error
+    said = step.text + (report.failure.found if report.failure else "")
+    assert not re.search("[a-z][A-Z]", said), said
+    assert "failed" in said or "unknown" in said
+
+
+def test_who_expects_an_error_by_name_reads_the_name_of_the_one_that_came() -> None:
+    report = run("cluster stage=4\nkill n1\nput k v via n1\nexpect result = ReplicasMissing\n")
+    assert report.failure is not None
+    assert report.failure.found.startswith("NodeDown, failed: n1")
 
 
 def test_a_percentile_is_the_nearest_rank() -> None:

@@ -11,6 +11,7 @@ from kvlab.trace.events import (
     ClockSkewed,
     Delivered,
     EventsLost,
+    LineFailed,
     LinkChanged,
     NodeLeft,
     NodePaused,
@@ -22,6 +23,7 @@ from kvlab.trace.events import (
     Partitioned,
     Removed,
     RingChanged,
+    ScriptLine,
     Sent,
     Stored,
 )
@@ -51,6 +53,16 @@ def test_who_was_asked_and_has_not_answered_is_silent() -> None:
     operation = model_of(births(), put(silent="n4")).operations[OpId("n1.0.1")]
     assert operation.silent() == ["n4"]
     assert operation.outcome == "unknown"
+
+
+def test_a_line_that_fell_short_stands_in_the_log_as_such() -> None:
+    lines: list[AnyEvent] = [
+        ScriptLine(1.0, WORLD, "kill n1"),
+        ScriptLine(2.0, WORLD, "kill n1"),
+        LineFailed(2.0, WORLD, "kill n1", 2.0, "not done"),
+        LineFailed(3.0, WORLD, "kill n9", 0.5, "not done"),  # of a line that nobody remembers
+    ]
+    assert list(model_of(lines).log) == [lines[0], lines[2]]
 
 
 @given(st.permutations(put()[1:]))

@@ -12,11 +12,13 @@ from kvlab.messages import Key, NodeId
 from kvlab.trace.events import (
     AnyEvent,
     Delivered,
+    LineFailed,
     MessageDropped,
     OpEnded,
     OpStarted,
     Removed,
     Said,
+    ScriptLine,
     Sent,
     Stored,
 )
@@ -300,13 +302,26 @@ def store(view: View, size: Size, theme: Theme) -> Canvas:
 
 def log(view: View, size: Size, theme: Theme) -> Canvas:
     """The last lines of the scenario: what was done by key or by hand, as a file would have it."""
-    width, height = size
+    height = size[1]
     canvas = Canvas(size, theme.style())
     canvas.put(1, 0, "SCENARIO: what was done, as lines", theme.style(DIM))
     lines = list(view.log)[-(height - 1) :] if height > 1 else []
     for y, entry in enumerate(lines, start=1):
-        x = canvas.put(1, y, f"{entry.at_ms / 1000:>6.1f} ", theme.style(DIM))
-        said = isinstance(entry, Said)
-        text = f'say "{entry.text}"' if isinstance(entry, Said) else entry.line
-        canvas.put(x, y, fit(text, width - x - 1, theme.glyphs.more), theme.style(DIM if said else TEXT))
+        _line(canvas, y, entry, theme)
     return canvas
+
+
+def _line(canvas: Canvas, y: int, entry: ScriptLine | LineFailed | Said, theme: Theme) -> None:
+    """When it was begun, and the line; one that fell short is marked, and says how."""
+    at_ms = entry.told_ms if isinstance(entry, LineFailed) else entry.at_ms
+    x = canvas.put(1, y, f"{at_ms / 1000:>6.1f} ", theme.style(DIM))
+    room, more = canvas.width - x - 1, theme.glyphs.more
+    match entry:
+        case Said(text=text):
+            canvas.put(x, y, fit(f'say "{text}"', room, more), theme.style(DIM))
+        case ScriptLine(line=line):
+            canvas.put(x, y, fit(line, room, more), theme.style())
+        case LineFailed(line=line, how=how):
+            ending = f"  {theme.glyphs.bad} {how}"
+            x = canvas.put(x, y, fit(line, room - len(ending), more), theme.style(DIM))
+            canvas.put(x, y, ending, theme.style(BAD))
