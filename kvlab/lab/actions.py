@@ -18,7 +18,7 @@ from kvlab.config import NODES_MAX
 from kvlab.lab.view import Hint, View
 from kvlab.messages import NodeId
 from kvlab.script.words import quoted
-from kvlab.trace.events import LineFailed, ScriptLine
+from kvlab.trace.events import LineFailed, Said
 
 VALUES = ("milk", "bread", "eggs", "tea", "honey")
 SLOW_MS = 500
@@ -126,8 +126,9 @@ def put_line(view: View, _: str = "") -> str:
 def next_value(view: View) -> str:
     """The value after the one written last: that of the operation shown, or of the last put line."""
     for entry in reversed(view.log):
-        done = isinstance(entry, ScriptLine) or (isinstance(entry, LineFailed) and entry.how != "not done")
-        words = entry.line.split() if done else []
+        if isinstance(entry, Said) or (isinstance(entry, LineFailed) and entry.how == "not done"):
+            continue
+        words = entry.line.split()
         if len(words) > 2 and words[0] == "put" and words[2] in VALUES:
             return VALUES[(VALUES.index(words[2]) + 1) % len(VALUES)]
     return VALUES[0]
