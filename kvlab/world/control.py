@@ -185,7 +185,8 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
     member: Member
     generation: int
     resp_port: int
-    any_port: bool  # take the next free one if that is taken
+    any_port: bool  # take the next free one if that is taken, but none of `kept_ports`
+    kept_ports: tuple[int, ...]  # of the other members, up or down
     epoch_ns: int  # when the world started, by time.monotonic_ns
     ports: dict[NodeId, int]
     links: dict[NodeId, Link]

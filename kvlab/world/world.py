@@ -225,8 +225,10 @@ class World(ABC):
         self.tell(events.NodeStarting(self.at_ms(), info.node, info.member.zone, info.member.weight))
         try:
             await self._launch(info)
-        except BaseException:
+        except BaseException as error:
             info.state = NodeState.DOWN
+            why = str(error).partition("\n")[0] or "its start was broken off"
+            self.tell(events.NodeDied(self.at_ms(), info.node, why))
             raise
         await self._push_faults()
 

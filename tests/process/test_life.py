@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from kvlab.config import ClusterConfig
-from kvlab.errors import Outcome, UserError
+from kvlab.errors import KvlabError, OperationError, Outcome, PortTaken
 from kvlab.messages import NodeId
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
@@ -70,16 +70,25 @@ def test_a_node_that_dies_by_itself_is_noticed_and_can_be_restarted(folder: Path
     assert not any(isinstance(event, events.Sent | events.OpStarted) for event in told)
 
 
-def test_a_restart_whose_port_was_taken_says_so_and_leaves_no_process(folder: Path) -> None:
+@pytest.mark.parametrize("given", [True, False], ids=["ports given", "ports found"])
+def test_a_restart_whose_port_was_taken_says_by_whom_and_starts_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, given: bool
+) -> None:
+    first = next_ports()
+    monkeypatch.setattr(supervisor, "FIRST_PORT", first)
+    told: list[AnyEvent] = []
+
     async def main() -> None:
-        async with ProcessWorld(CONFIG, port=next_ports()) as world:
+        async with ProcessWorld(CONFIG, port=first if given else None) as world:
             port = world.info("n2").port
             await world.kill("n2")
+            world.watch(told.append, traffic=False)
             with socket.create_server(("127.0.0.1", port)):
-                with pytest.raises(UserError, match=rf"n2 could not start: port {port} is taken"):
+                with pytest.raises(PortTaken, match=rf"its own port: {port} is taken by .*{os.getpid()}"):
                     await world.restart("n2")
                 assert world.info("n2").state is NodeState.DOWN
                 assert len(started()) == 2
+                assert told == []
             await world.restart("n2")
             assert world.info("n2").port == port
             assert (await world.put(b"k", b"v", via="n2")).outcome is Outcome.OK
@@ -87,6 +96,53 @@ def test_a_restart_whose_port_was_taken_says_so_and_leaves_no_process(folder: Pa
     asyncio.run(main())
     assert started() == []
     assert list(folder.iterdir()) == []
+
+
+def test_a_new_node_leaves_the_ports_of_members_alone_even_of_those_that_are_down(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = next_ports()
+    monkeypatch.setattr(supervisor, "FIRST_PORT", first)
+
+    class Raced(ProcessWorld):
+        """Somebody else is quicker to the port that was found for n4."""
+
+        def _assign_port(self, node: NodeId, wanted: int | None) -> None:
+            super()._assign_port(node, wanted)
+            if node == "n4":
+                self._ports[node] = first
+
+    async def main() -> None:
+        async with Raced(msgspec.structs.replace(CONFIG, stage=3)) as world:
+            assert [world.info(node).port for node in world.members()] == [first, first + 1, first + 2]
+            await world.remove("n3")
+            await world.kill("n2")
+            with pytest.raises(OperationError):  # all members have to agree to a change, and n2 is down
+                await world.add("n4")
+            assert world.nodes[NodeId("n4")].port == first + 2  # n3's, who needs it no more
+            await world.restart("n2")
+            assert world.info("n2").port == first + 1
+
+    asyncio.run(main())
+
+
+def test_a_node_that_cannot_start_again_is_told_to_be_dead(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[AnyEvent] = []
+
+    async def main() -> None:
+        async with ProcessWorld(CONFIG, port=next_ports()) as world:
+            await world.kill("n2")
+            world.watch(told.append, traffic=False)
+            monkeypatch.setattr(sys, "executable", "/bin/false")
+            with pytest.raises(KvlabError, match="n2 ended with status 1 before it was ready"):
+                await world.restart("n2")
+
+    asyncio.run(main())
+    assert [type(event) for event in told] == [events.NodeStarting, events.NodeDied]
+    assert isinstance(told[-1], events.NodeDied)
+    assert told[-1].why.startswith("n2 ended with status 1")
 
 
 def test_a_paused_node_can_be_killed_and_restarted_and_a_world_with_one_be_closed(folder: Path) -> None:

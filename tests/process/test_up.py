@@ -140,7 +140,8 @@ def test_a_taken_port_is_named_and_nothing_is_started(tmp_path: Path) -> None:
         with Up(tmp_path, "4", "--nodes", "3", "--port", str(port)) as cluster:
             code, complaint = cluster.end()
         assert code == 1
-        assert f"port {port + 1}, meant for n2, is taken" in complaint
+        assert f"port {port + 1}, meant for n2, is taken by " in complaint
+        assert f"(process {os.getpid()})" in complaint
         assert "Traceback" not in complaint
         cluster.assert_nothing_is_left()
 

@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 import traceback
+from itertools import count
 from random import Random
 
 import msgspec
@@ -133,7 +134,7 @@ class Child:
             )
             self.peers.receive = self.host.receive
             self.resp = RespServer(self.host)
-            resp_port = await self._open(self.resp, begin.resp_port, begin.any_port)
+            resp_port = await self._open(self.resp, begin)
         except KvlabError as error:
             self._say(Failed(str(error)))
             return
@@ -143,15 +144,16 @@ class Child:
         self._say(Ready(resp_port, len(self.host.node.store)))
 
     @staticmethod
-    async def _open(resp: RespServer, port: int, any_port: bool) -> int:
+    async def _open(resp: RespServer, begin: Begin) -> int:
         """Open the Redis port; returns which it is. Two clusters that start at once may want the same."""
+        port = begin.resp_port
         while True:
             try:
                 return await resp.listen(port)
             except PortTaken:
-                if not any_port:
+                if not begin.any_port:
                     raise
-                port += 1
+                port = next(other for other in count(port + 1) if other not in begin.kept_ports)
 
     async def _carry_out(self, ask: Ask) -> None:
         response = await self._respond(ask.command)

@@ -26,7 +26,7 @@ from pathlib import Path
 import msgspec
 
 from kvlab.config import NODES_MAX, ClusterConfig
-from kvlab.errors import KvlabError, NoAnswer, NodeDown, UserError
+from kvlab.errors import KvlabError, NoAnswer, NodeDown, PortTaken, UserError
 from kvlab.messages import NodeId
 from kvlab.trace import events
 from kvlab.world.control import (
@@ -46,7 +46,7 @@ from kvlab.world.control import (
     ToSupervisor,
     Watch,
 )
-from kvlab.world.process.wire import LOOPBACK, FrameConnection, decoded, is_free
+from kvlab.world.process.wire import LOOPBACK, FrameConnection, decoded, is_free, listener
 from kvlab.world.world import NodeInfo, NodeState, World
 
 FIRST_PORT = 7001
@@ -137,17 +137,34 @@ class ProcessWorld(World):
         if wanted is not None:
             if not is_free(wanted):
                 raise UserError(
-                    f"port {wanted}, meant for {node}, is taken by another program; "
+                    f"port {wanted}, meant for {node}, is taken by {listener(wanted)}; "
                     "stop that, or choose another --port, or leave it out to have free ones found"
                 )
             self._ports[node] = wanted
             return
-        assigned = set(self._ports.values())
+        kept = self._kept_ports(node)
         for port in range(FIRST_PORT, 65536):
-            if port not in assigned and is_free(port):
+            if port not in kept and is_free(port):
                 self._ports[node] = port
                 return
         raise UserError("no port from 7001 up is free on this machine")
+
+    def _kept_ports(self, node: NodeId) -> tuple[int, ...]:
+        """The ports of the other members; one that is down comes back to its own."""
+        left = {name for name, info in self.nodes.items() if info.state is NodeState.LEFT}
+        return tuple(port for other, port in self._ports.items() if other not in left | {node})
+
+    async def restart(self, node: str, *, empty: bool = False) -> None:
+        """As `World.restart`, on the node's own port, by which its clients know it. Raises PortTaken."""
+        info = self._in_state(node, "restart", NodeState.DOWN)
+        if not is_free(info.port):
+            who = await asyncio.to_thread(listener, info.port)
+            instead = f", or remove {node} and add a new node" if self.stage.ring else ""
+            raise PortTaken(
+                f"{node} cannot come back on its own port: {info.port} is taken by {who}; "
+                f"stop that and restart {node} again{instead}"
+            )
+        await super().restart(node, empty=empty)
 
     async def _launch_all(self, infos: Sequence[NodeInfo]) -> None:
         """All processes start together; none begins before all their peer ports are known."""
@@ -160,8 +177,8 @@ class ProcessWorld(World):
             await self._reach(child, child.ready)
 
     async def _launch(self, info: NodeInfo) -> None:
-        if info.node not in self._ports:
-            wanted = max(self._ports.values()) + 1 if self._first_port else None
+        if not info.port:  # a new node, though perhaps of an old name
+            wanted = max(self._kept_ports(info.node)) + 1 if self._first_port else None
             self._assign_port(info.node, wanted)
         child = self._spawn(info)
         try:
@@ -231,7 +248,8 @@ class ProcessWorld(World):
                 info.member,
                 info.generation,
                 self._ports[info.node],
-                self._first_port is None,
+                self._first_port is None and not info.port,
+                self._kept_ports(info.node),
                 self._epoch_ns,
                 self._peer_ports(),
                 self.faults.links_from(info.node, self._peer_ports()),

@@ -6,6 +6,7 @@ Used between nodes and between a node and its supervisor; everything listens on 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import Callable
 from typing import TypeVar, cast
@@ -133,3 +134,20 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def listener(port: int) -> str:
+    """Who listens on this port, in words for a message; costs some ms."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            if connection.status != psutil.CONN_LISTEN or port not in tuple(connection.laddr)[1:]:
+                continue
+            if connection.pid is None:
+                break  # another user's
+            process = psutil.Process(connection.pid)
+            if "kvlab.world.process.node" in process.cmdline():
+                return f"a node of another kvlab cluster (process {connection.pid})"
+            return f"{process.name()} (process {connection.pid})"
+    return f"another program (`lsof -i :{port}` may tell which)"
