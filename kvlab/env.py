@@ -22,7 +22,7 @@ from random import Random
 from typing import Protocol, TypeAlias
 
 from kvlab.errors import OperationError
-from kvlab.messages import Key, NodeId, R, Request, RingSpec
+from kvlab.messages import Copy, Key, NodeId, R, Request, RingSpec
 
 Answer: TypeAlias = R | OperationError
 """What came of asking one peer among several: its reply, or why there is none."""
@@ -34,6 +34,14 @@ class Env(Protocol):
     @property
     def me(self) -> NodeId:
         """My name."""
+
+    @property
+    def generation(self) -> int:
+        """How often I have been started: a later life of mine has a higher one, on whatever disk."""
+
+    @property
+    def life(self) -> int:
+        """The generation in which I last began with nothing; what I numbered before it, I have forgotten."""
 
     @property
     def random(self) -> Random:
@@ -60,11 +68,40 @@ class Env(Protocol):
     def later(self, work: Coroutine[object, object, None]) -> None:
         """Do this in the background. What it raises is noted as an event, never lost."""
 
-    def changed(self, key: Key, item: object | None, why: str) -> None:
-        """The store's observer: this node now holds `item` under `key` (None: no longer holds the key).
+    # -- what outlives me --------------------------------------------------------------------------
 
-        `why` is one word: put, deleted, expired, evicted, moved. Costs next to nothing unwatched.
+    def keep(self, table: str, key: bytes, data: bytes | None) -> None:
+        """On a durable node, on return this survives a kill (None: is forgotten); else nothing happens."""
+
+    def kept(self, table: str) -> dict[bytes, bytes]:
+        """What an earlier life of mine has kept in this table; nothing where nodes are not durable."""
+
+    # -- telling what happens: all of these cost next to nothing unwatched -------------------------
+
+    def changed(self, key: Key, copy: Copy | None, why: str) -> None:
+        """The store's observer: this node now holds `copy` under `key` (None: no longer holds the key).
+
+        `why` is one word: put, deleted, expired, evicted, moved. A durable node has kept it on return.
         """
 
     def ring_changed(self, ring: RingSpec, phase: str) -> None:
-        """Tell whoever is watching by which ring this node works, or in which phase a change is."""
+        """I work by this ring, or a change to it has reached this phase."""
+
+    def locked(self, missing: Sequence[NodeId]) -> None:
+        """I take no writes while these are missing; with none, I take them again (stage 2, CP)."""
+
+    def overwritten(self, key: Key, copy: Copy, by: Copy) -> None:
+        """`by` has replaced `copy`, a write that a client was told is done (stage 2, AP; stage 5)."""
+
+    def repaired(self, key: Key, peer: NodeId, why: str) -> None:
+        """I have brought the peer's copy up to date. `why`: read, anti-entropy."""
+
+    def believes(self, peer: NodeId, belief: str) -> None:
+        """I now take the peer to be this: alive, suspect, failed or left."""
+
+    def hinted(self, owner: NodeId, key: Key, what: str, hints: int) -> None:
+        """A hint for `owner` was kept, delivered, expired or refused; I hold so many in all now."""
+
+    def exchanged(self, peer: NodeId, levels: int, buckets: int, keys: int, size: int) -> None:
+        """I have compared trees with the peer: how many levels deep, how many buckets and keys differed,
+        and how many bytes of hashes that took."""

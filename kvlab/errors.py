@@ -48,6 +48,10 @@ class PortTaken(UserError):
     """Another program listens on the port."""
 
 
+class BadContext(UserError):
+    """What came as a context is not one that a read or write of this cluster has returned."""
+
+
 class ItemTooLarge(UserError):
     """A value that does not fit the byte budget even with everything else evicted."""
 
@@ -133,6 +137,14 @@ class ReplicasMissing(OperationError):
         if doing != "the read":
             parts.append("it is perhaps done" if perhaps else "nothing was done")
         super().__init__("; ".join(parts))
+
+
+class QuorumNotReached(ReplicasMissing):
+    """As ReplicasMissing, where a number between one and all of the replicas would have done."""
+
+
+class WritesLocked(OperationError):
+    """Some node is missing, and the cluster would rather refuse a write than let copies differ."""
 
 
 class RingChangeFailed(OperationError):

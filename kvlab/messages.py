@@ -14,7 +14,7 @@ its question, and both to the client operation for whose sake they were sent.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, NewType, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, NewType, TypeAlias, TypeVar
 
 import msgspec
 
@@ -33,12 +33,134 @@ OpId = NewType("OpId", str)
 ChangeId = NewType("ChangeId", str)
 """One attempt to change the ring: its driver's name and a number drawn by chance."""
 
+Actor = NewType("Actor", str)
+"""Who numbers writes: a node in one of its lives (core/clocks.py)."""
 
-class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A value and when it stops being one. The expiry is absolute, so that no copy outlives another."""
+
+# -- what a replica holds under a key: a copy ----------------------------------------------------
+#
+# Three kinds, one a data model. `values` are those that a client may see; `alive` says whether there are
+# any; `expired(now_ms)` is what is left of it at that time, None for nothing at all.
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Stages 1 to 4: a value and when it stops being one. The expiry is absolute, so that no copy outlives
+    another."""
 
     value: bytes
     expires_ms: int | None = None  # wall clock, milliseconds since 1970
+
+    alive: ClassVar[bool] = True
+
+    @property
+    def values(self) -> tuple[bytes, ...]:
+        return (self.value,)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.value)
+
+    def expired(self, now_ms: int) -> Item | None:
+        return None if self.expires_ms is not None and self.expires_ms <= now_ms else self
+
+
+class Version(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Stage 2 and 5: a value with the time it was written at, or a tombstone (None), which says that the key
+    was deleted then. What expires leaves a tombstone: an older value must not come back in its place."""
+
+    value: bytes | None
+    stamp_ms: int
+    expires_ms: int | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self.value is not None
+
+    @property
+    def values(self) -> tuple[bytes, ...]:
+        return () if self.value is None else (self.value,)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.value or b"")
+
+    def expired(self, now_ms: int) -> Version:
+        late = self.expires_ms is not None and self.expires_ms <= now_ms
+        return Version(None, self.stamp_ms) if late else self
+
+
+class Dot(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
+    """The name of one write: the actor's `count`-th on this key."""
+
+    actor: Actor
+    count: int
+
+
+class Context(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A causal history: which writes somebody has seen. Canonical: both parts sorted, nothing twice.
+
+    `clock` is a version vector: of each actor, all writes up to that count. `dots` are the writes beyond
+    it, with a gap before them.
+    """
+
+    clock: tuple[tuple[Actor, int], ...] = ()
+    dots: tuple[Dot, ...] = ()
+
+
+NOTHING = Context()
+"""The history of somebody who has seen nothing."""
+
+
+class Sibling(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One write that nothing seen so far replaces: a value or a tombstone (None). `stamp_ms` is its
+    coordinator's clock, for those who resolve by it."""
+
+    dot: Dot
+    value: bytes | None
+    stamp_ms: int
+    expires_ms: int | None = None
+
+
+class Siblings(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Stages 6 to 9: the concurrent writes of a key, in order of their dots, and the history behind them."""
+
+    context: Context
+    siblings: tuple[Sibling, ...]
+
+    @property
+    def alive(self) -> bool:
+        return any(sibling.value is not None for sibling in self.siblings)
+
+    @property
+    def values(self) -> tuple[bytes, ...]:
+        """Each value once: two writes of one value are no conflict to a client."""
+        return tuple(dict.fromkeys(sibling.value for sibling in self.siblings if sibling.value is not None))
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(len(sibling.value or b"") for sibling in self.siblings)
+
+    @property
+    def expires_ms(self) -> int | None:
+        """When the first of them expires."""
+        return min((s.expires_ms for s in self.siblings if s.expires_ms is not None), default=None)
+
+    def expired(self, now_ms: int) -> Siblings:
+        """As with a Version, what expires leaves a tombstone, the same one on every replica."""
+        return Siblings(
+            self.context,
+            tuple(
+                Sibling(s.dot, None, s.stamp_ms) if s.expires_ms is not None and s.expires_ms <= now_ms else s
+                for s in self.siblings
+            ),
+        )
+
+
+Copy: TypeAlias = Item | Version | Siblings
+C = TypeVar("C", bound=Item | Version | Siblings)
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):
@@ -96,10 +218,10 @@ class Kept(Reply, frozen=True):
     """The item is stored here."""
 
 
-class Fetched(Reply, frozen=True):
+class Fetched(Reply, Generic[C], frozen=True):
     """What this node holds for the key: None if nothing."""
 
-    item: Item | None
+    copy: C | None
 
 
 class Dropped(Reply, frozen=True):
@@ -108,15 +230,15 @@ class Dropped(Reply, frozen=True):
     existed: bool
 
 
-class Keep(Request[Kept], frozen=True):
-    """Store this item under this key. `epoch`: by which ring you were chosen to do so."""
+class Keep(Request[Kept], Generic[C], frozen=True):
+    """Store this under this key. `epoch`: by which ring you were chosen to do so."""
 
     key: Key
-    item: Item
+    copy: C
     epoch: int = 0
 
 
-class Fetch(Request[Fetched], frozen=True):
+class Fetch(Request[Fetched[C]], Generic[C], frozen=True):
     """Tell me what you hold for this key."""
 
     key: Key
@@ -189,13 +311,13 @@ class Give(Request[Giving], frozen=True):
 
 
 class Take(Request[Took], frozen=True):
-    """(key, item, count): copies for their new owner. An item of None says that the key was deleted.
+    """(key, copy, count): copies for their new owner. A copy of None says that the key was deleted.
 
     `count` is the source's count of writes: whatever order the network makes of these, the highest wins.
     """
 
     change: ChangeId
-    copies: tuple[tuple[Key, Item | None, int], ...]
+    copies: tuple[tuple[Key, Copy | None, int], ...]
 
 
 class Freeze(Request[Frozen], frozen=True):
@@ -233,15 +355,15 @@ class Promise(Request[RingIs], frozen=True):
     change: ChangeId
 
 
-ReplicaRequest: TypeAlias = Keep | Fetch | Drop
+ReplicaRequest: TypeAlias = Keep[C] | Fetch[C] | Drop
 TransferRequest: TypeAlias = (
     GetRing | Prepare | Give | Take | Freeze | Install | Abort | StillDriving | Promise
 )
-ReplicaReply: TypeAlias = Kept | Fetched | Dropped
+ReplicaReply: TypeAlias = Kept | Fetched[C] | Dropped
 TransferReply: TypeAlias = RingIs | Prepared | Giving | Took | Frozen | Installed | Aborted
 
-AnyRequest: TypeAlias = ReplicaRequest | TransferRequest
-AnyReply: TypeAlias = ReplicaReply | TransferReply | Refused | StaleRing
+AnyRequest: TypeAlias = ReplicaRequest[Copy] | TransferRequest
+AnyReply: TypeAlias = ReplicaReply[Copy] | TransferReply | Refused | StaleRing
 Message: TypeAlias = AnyRequest | AnyReply
 
 

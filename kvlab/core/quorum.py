@@ -33,9 +33,9 @@ class Tally:
                 self.refused[replica] = str(answer)
         return len(self.heard) >= self.need
 
-    def missing(self, doing: str) -> ReplicasMissing:
+    def missing(self, doing: str, error: type[ReplicasMissing] = ReplicasMissing) -> ReplicasMissing:
         """The error to raise when there are no more answers to come, and there were too few."""
         got = [replica for replica in self.of if replica in self.heard]
         silent = [replica for replica in self.of if replica not in (*self.heard, *self.refused)]
         perhaps = self.perhaps or bool(self.heard)
-        return ReplicasMissing(doing, self.need, got, silent, list(self.refused.values()), perhaps)
+        return error(doing, self.need, got, silent, list(self.refused.values()), perhaps)

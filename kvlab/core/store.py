@@ -1,5 +1,8 @@
 """The store of one node: a hash table that forgets what expired and, under a budget, what is cold.
 
+What it holds under a key is a copy (messages.py): an Item, or from stage 5 on something with versions, of
+which nothing may be left but a tombstone. Tombstones are held, but not counted, and no client sees them.
+
 Source: the notes' "special server with a hashmap"; eviction as memcached does it, one LRU list.
 Invariant: `bytes` is the sum of `footprint` over what is held, and never above the budget.
 Invariant: an item is invisible from the millisecond of its expiry on, whether or not it was collected.
@@ -12,86 +15,93 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
-from typing import TypeAlias, cast
+from typing import Generic, TypeAlias, cast
 
 from kvlab.errors import ItemTooLarge
-from kvlab.messages import Item, Key
+from kvlab.messages import C, Copy, Key
 
 OVERHEAD_BYTES = 64
 """What an entry is taken to cost beyond its key and value: pointers, headers, the LRU list."""
 
-Observer: TypeAlias = Callable[[Key, Item | None, str], None]
+Observer: TypeAlias = Callable[[Key, C | None, str], None]
 """Called after every change: key, what is held now, and why (put, deleted, expired, evicted, moved)."""
 
 
-def footprint(key: Key, item: Item) -> int:
+def footprint(key: Key, copy: Copy) -> int:
     """How many bytes of the budget an entry takes."""
-    return OVERHEAD_BYTES + len(key) + len(item.value)
+    return OVERHEAD_BYTES + len(key) + copy.size
 
 
-class Store:
-    """Keys and items; the caller passes the time. Every operation is O(1), a collection O(log keys)."""
+class Store(Generic[C]):
+    """Keys and copies; the caller passes the time. Every operation is O(1), a collection O(log keys)."""
 
-    def __init__(self, budget_bytes: int | None = None, observer: Observer | None = None) -> None:
+    def __init__(self, budget_bytes: int | None = None, observer: Observer[C] | None = None) -> None:
         self.budget_bytes = budget_bytes
         self.bytes = 0
+        self.tombstones = 0
         self._observer = observer
         # Coldest first if there is a budget; without one nobody asks for the order of use.
-        self._items: dict[Key, Item] = {} if budget_bytes is None else OrderedDict()
+        self._copies: dict[Key, C] = {} if budget_bytes is None else OrderedDict()
         self._expiries: list[tuple[int, Key]] = []  # a heap; entries may be out of date
 
     def __len__(self) -> int:
-        """How many keys are held, the expired but not yet collected included."""
-        return len(self._items)
+        """How many keys there are, tombstones left out, the expired but not yet collected included."""
+        return len(self._copies) - self.tombstones
 
-    def get(self, key: Key, now_ms: int) -> Item | None:
-        """The item under this key; None if there is none, or none any more."""
-        item = self._items.get(key)
-        if item is None:
+    def get(self, key: Key, now_ms: int) -> C | None:
+        """The copy under this key; None if there is none, or none any more."""
+        copy = self._copies.get(key)
+        if copy is None:
             return None
-        if item.expires_ms is not None and item.expires_ms <= now_ms:
-            self.remove(key, "expired")
-            return None
+        if copy.expires_ms is not None and copy.expires_ms <= now_ms:
+            return self._expire(key, copy, now_ms)
         if self.budget_bytes is not None:
             self._touch(key)
-        return item
+        return copy
 
-    def peek(self, key: Key, now_ms: int) -> Item | None:
-        """As `get`, but leaving no trace: looking at an item is not using it."""
-        item = self._items.get(key)
-        return None if item is None or (item.expires_ms or now_ms + 1) <= now_ms else item
+    def peek(self, key: Key, now_ms: int) -> C | None:
+        """As `get`, but leaving no trace: looking at a copy is not using it."""
+        copy = self._copies.get(key)
+        return None if copy is None else cast("C | None", copy.expired(now_ms))
 
-    def put(self, key: Key, item: Item, now_ms: int) -> None:
-        """Hold this item under this key, evicting the coldest others if the budget asks for it.
+    def put(self, key: Key, copy: C, now_ms: int) -> None:
+        """Hold this under this key, evicting the coldest others if the budget asks for it.
 
-        Raises ItemTooLarge, and changes nothing, if the item alone is above the budget.
+        Raises ItemTooLarge, and changes nothing, if the copy alone is above the budget.
         """
-        items, budget_bytes = self._items, self.budget_bytes
-        if budget_bytes is not None and footprint(key, item) > budget_bytes:
+        budget_bytes = self.budget_bytes
+        if budget_bytes is not None and footprint(key, copy) > budget_bytes:
             raise ItemTooLarge(
-                f"key and value take {footprint(key, item)} bytes and the node's memory is "
+                f"key and value take {footprint(key, copy)} bytes and the node's memory is "
                 f"{budget_bytes}: store a smaller value, or start the cluster with more --memory"
             )
-        old = items.get(key)
-        items[key] = item
-        if old is None:
-            self.bytes += footprint(key, item)
-        else:
-            self.bytes += len(item.value) - len(old.value)
-        if item.expires_ms is not None:
-            heappush(self._expiries, (item.expires_ms, key))
+        self.restore(key, copy)
         if budget_bytes is not None:
             self._touch(key)
             self._make_room(budget_bytes, now_ms)
         if self._observer is not None:
-            self._observer(key, item, "put")
+            self._observer(key, copy, "put")
+
+    def restore(self, key: Key, copy: C) -> None:
+        """Hold what was held before a restart: nobody is told, and nothing makes room for it."""
+        old = self._copies.get(key)
+        self._copies[key] = copy
+        if old is None:
+            self.bytes += footprint(key, copy)
+        else:
+            self.bytes += copy.size - old.size
+            self.tombstones -= not old.alive
+        self.tombstones += not copy.alive
+        if copy.expires_ms is not None:
+            heappush(self._expiries, (copy.expires_ms, key))
 
     def remove(self, key: Key, why: str = "deleted") -> bool:
         """Forget the key; True if it was held."""
-        item = self._items.pop(key, None)
-        if item is None:
+        copy = self._copies.pop(key, None)
+        if copy is None:
             return False
-        self.bytes -= footprint(key, item)
+        self.bytes -= footprint(key, copy)
+        self.tombstones -= not copy.alive
         if self._observer is not None:
             self._observer(key, None, why)
         return True
@@ -101,9 +111,10 @@ class Store:
         collected = 0
         while self._expiries and self._expiries[0][0] <= now_ms:
             _, key = heappop(self._expiries)
-            item = self._items.get(key)  # it may have been overwritten since, with a later expiry or none
-            if item is not None and item.expires_ms is not None and item.expires_ms <= now_ms:
-                collected += self.remove(key, "expired")
+            copy = self._copies.get(key)  # it may have been overwritten since, with a later expiry or none
+            if copy is not None and copy.expires_ms is not None and copy.expires_ms <= now_ms:
+                self._expire(key, copy, now_ms)
+                collected += 1
         return collected
 
     def next_expiry(self) -> int | None:
@@ -111,28 +122,44 @@ class Store:
         return self._expiries[0][0] if self._expiries else None
 
     def keys(self, now_ms: int) -> list[Key]:
-        """Every key that is alive now, coldest first if there is a budget, else oldest first."""
+        """Every key held now, those of tombstones too; coldest first if there is a budget, else oldest."""
         self.collect(now_ms)
-        return list(self._items)
+        return list(self._copies)
 
-    def items(self, now_ms: int) -> Iterator[tuple[Key, Item]]:
-        """Every living (key, item). Whoever changes the store while iterating should copy the keys."""
+    def living(self, now_ms: int) -> list[Key]:
+        """Every key under which there is a value now, in the same order."""
         self.collect(now_ms)
-        return iter(self._items.items())
+        return [key for key, copy in self._copies.items() if copy.alive]
+
+    def items(self, now_ms: int) -> Iterator[tuple[Key, C]]:
+        """Every (key, copy), tombstones too. Whoever changes the store meanwhile should copy the keys."""
+        self.collect(now_ms)
+        return iter(self._copies.items())
 
     def clear(self) -> int:
         """Forget everything; returns how many keys that were."""
-        keys = list(self._items)
+        keys = list(self._copies)
         for key in keys:
             self.remove(key, "flushed")
         self._expiries.clear()
         return len(keys)
 
+    def _expire(self, key: Key, copy: C, now_ms: int) -> C | None:
+        """Something of this copy has expired: hold what is left of it, if anything is."""
+        rest = cast("C | None", copy.expired(now_ms))
+        if rest is None:
+            self.remove(key, "expired")
+            return None
+        self.restore(key, rest)
+        if self._observer is not None:
+            self._observer(key, rest, "expired")
+        return rest
+
     def _touch(self, key: Key) -> None:
-        cast(OrderedDict[Key, Item], self._items).move_to_end(key)
+        cast("OrderedDict[Key, C]", self._copies).move_to_end(key)
 
     def _make_room(self, budget_bytes: int, now_ms: int) -> None:
         if self.bytes > budget_bytes:
             self.collect(now_ms)  # what is dead goes before what is merely cold
         while self.bytes > budget_bytes:
-            self.remove(next(iter(self._items)), "evicted")
+            self.remove(next(iter(self._copies)), "evicted")

@@ -36,6 +36,33 @@ def _second(node: NodeRef | None) -> str:
     return f" {node}" if node is not None else ""
 
 
+CONFIG_FIELDS = {
+    **{name: name for name in ("nodes", "n", "r", "w", "seed", "choice", "resolve", "zones", "hints")},
+    **{name: name for name in ("antientropy", "vnodes", "durable", "preset", "prune", "detector", "fanout")},
+    "memory": "memory_bytes",
+    "timeout": "timeout_ms",
+    "repair": "read_repair",
+    "writeback": "read_write_back",
+    "gossip": "gossip_ms",
+    "suspect": "suspect_ms",
+    "fail": "fail_ms",
+    "hintttl": "hint_ttl_ms",
+    "exchange": "antientropy_ms",
+    "grace": "grace_ms",
+}
+"""What the options of `cluster` are called in ClusterConfig."""
+
+DURATIONS = ("timeout", "gossip", "suspect", "fail", "hintttl", "exchange", "grace")
+SWITCHES = ("hints", "antientropy", "durable", "repair", "writeback")
+
+
+def _setting(name: str, value: object) -> object:
+    """As it is written: 80ms, on."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return duration(value) if name in DURATIONS and isinstance(value, int) else value
+
+
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     """What runs; the first command of every file. None: the default of ClusterConfig."""
 
@@ -48,28 +75,44 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     choice: str | None = None
     resolve: str | None = None
     zones: int | None = None
-    hints: str | None = None
-    antientropy: str | None = None
+    hints: bool | None = None
+    antientropy: bool | None = None
     vnodes: int | None = None
     memory: int | None = None
     """bytes"""
     timeout: int | None = None
     """ms"""
+    durable: bool | None = None
+    preset: str | None = None
+    repair: bool | None = None
+    writeback: bool | None = None
+    prune: int | None = None
+    detector: str | None = None
+    fanout: int | None = None
+    gossip: int | None = None
+    """ms"""
+    suspect: int | None = None
+    """ms"""
+    fail: int | None = None
+    """ms"""
+    hintttl: int | None = None
+    """ms"""
+    exchange: int | None = None
+    """ms"""
+    grace: int | None = None
+    """ms"""
 
     def __str__(self) -> str:
         options = msgspec.structs.asdict(self)
-        if self.timeout is not None:
-            options["timeout"] = duration(self.timeout)
-        return "cluster" + "".join(_option(name, value) for name, value in options.items())
+        return "cluster" + "".join(_option(name, _setting(name, value)) for name, value in options.items())
 
     @classmethod
     def of(cls, config: ClusterConfig) -> Cluster:
         """The command that asks for this configuration: what it leaves out is the default."""
         default = ClusterConfig(stage=config.stage)
-        fields = {name: name for name in ("nodes", "n", "r", "w", "seed", "zones", "vnodes")}
-        fields |= {"memory": "memory_bytes", "timeout": "timeout_ms"}
+        fields = CONFIG_FIELDS
         values = {name: getattr(config, field) for name, field in fields.items()}
-        fixed = {1: ("nodes", "n"), 3: ("n",)}.get(config.stage, ())
+        fixed = {1: ("nodes", "n"), 2: ("n",), 3: ("n",)}.get(config.stage, ())
         return cls(
             stage=config.stage,
             **{
@@ -81,17 +124,11 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 
     def config(self, seed: int | None = None) -> ClusterConfig:
         """The configuration that is asked for, unchecked; `seed` overrides the script's own."""
-        config = ClusterConfig(stage=self.stage, r=self.r, w=self.w, memory_bytes=self.memory)
-        given = {
-            "nodes": self.nodes,
-            "n": self.n,
-            "seed": self.seed if seed is None else seed,
-            "zones": self.zones,
-            "vnodes": self.vnodes,
-            "timeout_ms": self.timeout,
-        }
+        given = {field: getattr(self, name) for name, field in CONFIG_FIELDS.items()}
+        if seed is not None:
+            given["seed"] = seed
         known = {name: value for name, value in given.items() if value is not None}
-        return msgspec.structs.replace(config, **known)
+        return ClusterConfig(stage=self.stage, **known)
 
 
 class Put(msgspec.Struct, frozen=True):
@@ -360,7 +397,9 @@ CLAIMS = (
 USAGE = {
     "cluster": "cluster stage=N [nodes=5] [n=3] [r=2] [w=2] [seed=S] [choice=cp|ap] "
     "[resolve=siblings|newest|union] [zones=2] [hints=on|off] [antientropy=on|off] "
-    "[vnodes=16] [memory=64kb] [timeout=500ms]",
+    "[vnodes=16] [memory=64kb] [timeout=500ms] [durable=on|off] [preset=strong|weak|eventual] "
+    "[repair=on|off] [writeback=on|off] [prune=10] [detector=heartbeat|phi] [fanout=2] [gossip=200ms] "
+    "[suspect=1s] [fail=2s] [hintttl=1m] [exchange=1s] [grace=2m]",
     "put": "put KEY VALUE [via NODE] [w=W] [ttl=5s] [blind]",
     "get": "get KEY [via NODE] [r=R]",
     "del": "del KEY [via NODE]",

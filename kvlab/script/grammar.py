@@ -13,6 +13,9 @@ import msgspec
 
 from kvlab.script.commands import (
     CLAIMS,
+    CONFIG_FIELDS,
+    DURATIONS,
+    SWITCHES,
     USAGE,
     Add,
     Check,
@@ -158,28 +161,31 @@ def _arguments(name: str, r: Reader) -> Command:
 def _cluster(r: Reader) -> Cluster:
     numbers: dict[str, int] = {}
     words: dict[str, str] = {}
-    while name := r.option(
-        "stage=", "nodes=", "n=", "r=", "w=", "seed=", "choice=", "resolve=", "zones=", "hints=",
-        "antientropy=", "vnodes=", "memory=", "timeout=",
-    ):  # fmt: skip
+    switches: dict[str, bool] = {}
+    while name := r.option("stage=", *[f"{name}=" for name in CONFIG_FIELDS]):
+        name = name[:-1]
         match name:
-            case "choice=":
-                words["choice"] = r.choice("cp", "ap")
-            case "resolve=":
-                words["resolve"] = r.choice("siblings", "newest", "union")
-            case "hints=" | "antientropy=":
-                words[name[:-1]] = r.choice("on", "off")
-            case "timeout=":
-                numbers["timeout"] = r.duration()
-            case "memory=":
-                numbers["memory"] = r.size()
-            case "seed=":
-                numbers["seed"] = r.number()
+            case "choice":
+                words[name] = r.choice("cp", "ap", "ca")
+            case "resolve":
+                words[name] = r.choice("siblings", "newest", "union")
+            case "preset":
+                words[name] = r.choice("strong", "weak", "eventual")
+            case "detector":
+                words[name] = r.choice("heartbeat", "phi")
+            case "memory":
+                numbers[name] = r.size()
+            case "seed":
+                numbers[name] = r.number()
+            case _ if name in DURATIONS:
+                numbers[name] = r.duration()
+            case _ if name in SWITCHES:
+                switches[name] = r.choice("on", "off") == "on"
             case _:
-                numbers[name[:-1]] = r.number(1)
+                numbers[name] = r.number(1)
     if "stage" not in numbers:
         r.fail("expected stage=N: which of the nine stages is to run?")
-    return msgspec.convert({**numbers, **words}, Cluster)
+    return msgspec.convert({**numbers, **words, **switches}, Cluster)
 
 
 def _put(r: Reader) -> Put:

@@ -53,7 +53,20 @@ from kvlab.script.conditions import (
 from kvlab.script.parse import Problem, Scenario, ScriptError
 
 # Which stage adds what, and which error belongs to it.
-_OPTIONS = {"resolve": 6, "hints": 8, "antientropy": 9}
+_OPTIONS = {
+    "preset": 5,
+    "repair": 5,
+    "writeback": 5,
+    "resolve": 6,
+    "prune": 6,
+    "detector": 7,
+    "fanout": 7,
+    "hints": 8,
+    "hintttl": 8,
+    "antientropy": 9,
+    "exchange": 9,
+    "grace": 9,
+}
 _LATER_ERRORS = {"WritesLocked": 2, "QuorumNotReached": 5}
 
 

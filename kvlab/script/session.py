@@ -143,6 +143,7 @@ class Session:
         """How the operation before ended; a change of the ring counts as one."""
         self._homes: dict[Key, tuple[NodeId, ...]] = {}
         self._loads = 0
+        self._contexts: dict[tuple[NodeId, Key], bytes] = {}
 
     async def do(self, command: Command, line: int = 0) -> Step:
         """Do one command. Raises UserError, before anything is done, if it makes no sense now."""
@@ -234,21 +235,32 @@ class Session:
         match command:
             case Put(key, value, _, w, ttl, blind):
                 expires = world.now_ms() + ttl if ttl is not None else None
-                result = await world.put(key, value, via=via, w=w, blind=blind, expires_ms=expires)
+                seen = b"" if blind else self._seen(via, key)
+                result = await world.put(key, value, via=via, w=w, context=seen, expires_ms=expires)
                 self._remember(result, begun, value, mortal=ttl is not None)
             case Get(key, _, r):
                 result = await world.get(key, via=via, r=r)
                 self._remember(result, begun)
             case Delete(key):
-                result = await world.delete(key, via=via)
+                result = await world.delete(key, via=via, context=self._seen(via, key))
                 self._remember(result, begun)
         self.last = result
         return result
+
+    def _seen(self, via: NodeId | None, key: Key) -> bytes:
+        """The context by which this session last saw the key through the node that will coordinate."""
+        if via is None:
+            via = next(iter(self.world.up()), NodeId(""))
+        return self._contexts.get((via, key), b"")
 
     def _remember(
         self, result: Result, begun: float, value: bytes | None = None, *, mortal: bool = False
     ) -> Operation:
         """Put an operation that has ended into the history."""
+        if result.context:
+            self._contexts[result.via, result.key] = result.context
+        elif result.kind == "delete":
+            self._contexts.pop((result.via, result.key), None)
         operation = Operation(
             result.kind,
             result.key,
@@ -373,8 +385,22 @@ class Session:
                 return Finding((homes == wanted) is (op == "="), " ".join(homes))
             case ResultIs(op, what):
                 return self._result_is(op, what)
-            case SiblingsAre() | HintsAre() | Sees():
-                raise UserError(f"{condition}: {self.world.stage.title}, cannot tell")
+            case SiblingsAre(key, op, count):
+                result = await self._operate(Get(key))
+                if result.outcome is not Outcome.OK:
+                    return Finding(False, f"the read via {result.via} {_ended(result)}")
+                found = f"{len(result.values)} ({_values(result.values)})"
+                return Finding(_COMPARE[op](len(result.values), count), found)
+            case HintsAre(node, op, count):
+                keepers = [await self.resolve(node)] if node is not None else self.world.up()
+                hints = sum([sum((await self.world.hints(keeper)).values()) for keeper in keepers])
+                return Finding(_COMPARE[op](hints, count), f"{hints} hints")
+            case Sees(node, other, op, belief):
+                observer, observed = await self.resolve(node), await self.resolve(other)
+                if blind := self._unseen(observer):
+                    return blind
+                seen = await self.world.belief(observer, observed)
+                return Finding((seen == belief) is (op == "="), f"{observer} takes {observed} to be {seen}")
 
     def _unseen(self, name: NodeId) -> Finding | None:
         """A finding if nobody can look into this node now."""

@@ -7,6 +7,7 @@ down is struck off by any other.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from kvlab.core.ring import joined, left
 from kvlab.errors import Busy, OperationError, PeerRefused, PeerSilent, RingChangeFailed, RingMoved
@@ -31,7 +32,7 @@ ATTEMPTS = 100
 """How often to begin again when another change comes first; the waits between add up to some 10 s."""
 
 
-async def join(transfer: Transfer, member: Member) -> int:
+async def join(transfer: Transfer[Any], member: Member) -> int:
     """Become a member; returns how many copies of keys arrived. Raises RingChangeFailed.
 
     Who is a member already has nothing to do: it died as it joined, and the others had taken it in.
@@ -39,7 +40,7 @@ async def join(transfer: Transfer, member: Member) -> int:
     return await _until_first(transfer, lambda ring: joined(ring, member), ())
 
 
-async def leave(transfer: Transfer, node: NodeId, dead: tuple[NodeId, ...] = ()) -> int:
+async def leave(transfer: Transfer[Any], node: NodeId, dead: tuple[NodeId, ...] = ()) -> int:
     """Take a node off the ring; returns how many copies moved to others. Raises RingChangeFailed.
 
     Its own wish, or another's if it is among the `dead`: then the other replicas of its keys give. Who is
@@ -62,7 +63,7 @@ async def leave(transfer: Transfer, node: NodeId, dead: tuple[NodeId, ...] = ())
 
 
 async def _until_first(
-    transfer: Transfer, plan: Callable[[RingSpec], RingSpec], dead: tuple[NodeId, ...]
+    transfer: Transfer[Any], plan: Callable[[RingSpec], RingSpec], dead: tuple[NodeId, ...]
 ) -> int:
     """Drive the change; if another one comes first, learn its ring and begin again."""
     for _ in range(ATTEMPTS):
@@ -80,7 +81,7 @@ async def _until_first(
     raise RingChangeFailed("other changes of the ring came first, again and again; try later")
 
 
-async def drive(transfer: Transfer, ring: RingSpec, dead: tuple[NodeId, ...]) -> int:
+async def drive(transfer: Transfer[Any], ring: RingSpec, dead: tuple[NodeId, ...]) -> int:
     """Carry through one change; returns how many copies moved. On any error this change is off."""
     if transfer.driving is not None:
         raise Busy(f"{transfer.env.me} is carrying through another change of the ring")
@@ -107,7 +108,7 @@ async def drive(transfer: Transfer, ring: RingSpec, dead: tuple[NodeId, ...]) ->
     return moved
 
 
-async def _all_given(transfer: Transfer, members: list[NodeId], change: ChangeId) -> int:
+async def _all_given(transfer: Transfer[Any], members: list[NodeId], change: ChangeId) -> int:
     """Let every source stream what it has; returns the number of copies when all have arrived."""
     while True:
         told = [await transfer.insist(member, Give(change)) for member in members]
@@ -116,7 +117,9 @@ async def _all_given(transfer: Transfer, members: list[NodeId], change: ChangeId
         await transfer.env.sleep(POLL_MS)
 
 
-async def _put_in_force(transfer: Transfer, others: list[NodeId], change: ChangeId, ring: RingSpec) -> None:
+async def _put_in_force(
+    transfer: Transfer[Any], others: list[NodeId], change: ChangeId, ring: RingSpec
+) -> None:
     """Tell everybody of the new ring, and work by it ourselves once one of them does.
 
     Raises RingChangeFailed if they have all settled for the old ring, RingMoved if yet another one came
@@ -146,7 +149,7 @@ async def _put_in_force(transfer: Transfer, others: list[NodeId], change: Change
         transfer.env.later(_tell(transfer, member, Install(change, ring, settles=True)))
 
 
-async def _tell(transfer: Transfer, member: NodeId, request: Request[R]) -> None:
+async def _tell(transfer: Transfer[Any], member: NodeId, request: Request[R]) -> None:
     try:
         await transfer.insist(member, request)
     except OperationError:

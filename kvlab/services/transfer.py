@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import assert_never
+from typing import Generic, assert_never, cast
 
 from kvlab.core.placement import Placement, heirs
 from kvlab.core.ring import Ring
@@ -39,6 +39,7 @@ from kvlab.errors import Busy, OperationError, PeerRefused, PeerSilent, RingMove
 from kvlab.messages import (
     Abort,
     Aborted,
+    C,
     ChangeId,
     Drop,
     Fetch,
@@ -49,7 +50,6 @@ from kvlab.messages import (
     Giving,
     Install,
     Installed,
-    Item,
     Keep,
     Key,
     NodeId,
@@ -113,10 +113,10 @@ class Seats:
             self.placement = placement
 
 
-class Transfer:
+class Transfer(Generic[C]):
     """The ring by which a node works, and its part in changing it."""
 
-    def __init__(self, env: Env, store: Store, ring: RingSpec, n: int = 1) -> None:
+    def __init__(self, env: Env, store: Store[C], ring: RingSpec, n: int = 1) -> None:
         self.env, self.store, self.n = env, store, n
         self.placement = Placement(Ring(ring), n)
         self.change: Change | None = None
@@ -175,7 +175,7 @@ class Transfer:
 
     # -- a replica's part: which requests it lets in, and who must hear of them -------------------
 
-    async def admit(self, sender: NodeId, request: Keep | Fetch | Drop) -> None:
+    async def admit(self, sender: NodeId, request: Keep[C] | Fetch[C] | Drop) -> None:
         """Let a request in: raise RingMoved if it was addressed by an older ring than ours.
 
         Waits while the key is frozen; learns the newer ring if the sender has one.
@@ -190,7 +190,7 @@ class Transfer:
             else:
                 return
 
-    async def pass_on(self, key: Key, item: Item | None) -> None:
+    async def pass_on(self, key: Key, copy: C | None) -> None:
         """After a change to the store and before confirming it: let the key's heirs have it too.
 
         If one does not take it, the write is confirmed all the same, and the change of the ring is off:
@@ -201,7 +201,7 @@ class Transfer:
             return  # of a change that is off, no further write needs to wait
         change.count += 1
         change.under_way += 1
-        take = Take(change.id, ((key, item, change.count),))
+        take = Take(change.id, ((key, copy, change.count),))
         try:
             for heir in mine:
                 await self.env.ask(heir, take)
@@ -283,29 +283,29 @@ class Transfer:
         except OperationError as error:
             change.failed = str(error)
 
-    def _chunk(self, change: Change, keys: list[Key]) -> tuple[tuple[Key, Item, int], ...]:
+    def _chunk(self, change: Change, keys: list[Key]) -> tuple[tuple[Key, C, int], ...]:
         """The next copies to send, taken off the end of `keys`, where the coldest are: so the heir has them
         in the same order of use. What was deleted meanwhile has been passed on."""
-        copies: list[tuple[Key, Item, int]] = []
+        copies: list[tuple[Key, C, int]] = []
         size = 0
         while keys and len(copies) < CHUNK_KEYS and size < CHUNK_BYTES:
             key = keys.pop()
-            item = self.store.get(key, self.env.now_ms())
-            if item is not None:
-                copies.append((key, item, change.count))
-                size += len(key) + len(item.value)
+            copy = self.store.get(key, self.env.now_ms())
+            if copy is not None:
+                copies.append((key, copy, change.count))
+                size += len(key) + copy.size
         return tuple(copies)
 
     def on_take(self, request: Take) -> Took:
         change = self._current(request.change)
-        for key, item, count in request.copies:
+        for key, copy, count in request.copies:
             if count < change.taken.get(key, -1):
                 continue  # the network brought an older write after a newer one
             change.taken[key] = count
-            if item is None:
+            if copy is None:
                 self.store.remove(key)
             else:
-                self.store.put(key, item, self.env.now_ms())
+                self.store.put(key, cast(C, copy), self.env.now_ms())
         return Took()
 
     async def on_freeze(self, request: Freeze) -> Frozen:

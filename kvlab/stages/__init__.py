@@ -7,33 +7,34 @@ files keep their methods in one order and under one name, so that their differen
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Iterable
-from typing import Protocol
+from collections.abc import Awaitable, Coroutine, Iterable
+from typing import Any, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from kvlab.config import NODES_MAX, ClusterConfig, check_range
 from kvlab.core.store import Store
 from kvlab.env import Env
 from kvlab.errors import NotInThisStage, UserError
-from kvlab.messages import AnyReply, AnyRequest, Item, Key, NodeId, RingSpec
+from kvlab.messages import NOTHING, AnyReply, AnyRequest, Context, Copy, Item, Key, NodeId, RingSpec
 
 
 class StageNode(Protocol):
     """What every stage offers to the world it runs in. Any node can coordinate any operation."""
 
-    store: Store
+    store: Store[Any]
     """What this node itself holds."""
 
     def __init__(self, env: Env, config: ClusterConfig, ring: RingSpec) -> None: ...
 
-    async def put(self, key: Key, item: Item, w: int | None = None) -> None:
+    def put(self, key: Key, item: Item, w: int | None = None) -> Coroutine[Any, Any, Any]:
         """Coordinate a write. Raises OperationError, whose `outcome` says what became of it."""
 
-    async def get(self, key: Key, r: int | None = None) -> Item | None:
+    def get(self, key: Key, r: int | None = None) -> Coroutine[Any, Any, Copy | None]:
         """Coordinate a read; None if there is no such key. Raises OperationError."""
 
-    async def delete(self, key: Key, w: int | None = None) -> bool:
+    def delete(self, key: Key, w: int | None = None) -> Coroutine[Any, Any, bool]:
         """Coordinate a delete; True if the key was there. Raises OperationError."""
 
     def replicas(self, key: Key) -> list[NodeId]:
@@ -41,6 +42,34 @@ class StageNode(Protocol):
 
     def on(self, sender: NodeId, request: AnyRequest) -> Awaitable[AnyReply]:
         """Answer a peer."""
+
+
+class ContextualNode(Protocol):
+    """From stage 6 on a write says what its writer has seen: nothing is replaced unseen."""
+
+    def put(
+        self, key: Key, item: Item, w: int | None = None, context: Context = NOTHING
+    ) -> Coroutine[Any, Any, Context]:
+        """Coordinate a write; returns what the writer has seen by it. Raises OperationError."""
+
+    def delete(
+        self, key: Key, w: int | None = None, context: Context | None = None
+    ) -> Coroutine[Any, Any, bool]:
+        """Coordinate a delete of what the context has seen, of what is found without one."""
+
+
+class KnowsMembers(Protocol):
+    """From stage 7 on a node knows who is alive."""
+
+    def belief(self, peer: NodeId) -> str:
+        """alive, suspect, failed or left."""
+
+
+class KeepsHints(Protocol):
+    """From stage 8 on a node keeps hints."""
+
+    def hints(self) -> dict[NodeId, int]:
+        """How many, by owner."""
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +90,33 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """A key has n copies."""
     atomic: bool = False
     """A read followed by a write can be made one step, because all data is in one process."""
+    mirrored: bool = False
+    """Every node holds every key."""
+
+    @property
+    def versioned(self) -> bool:
+        """A copy says when it was written, so that two of them can be brought to agree."""
+        return self.mirrored or self.quorum
+
+    @property
+    def quorum(self) -> bool:
+        """Any number of replicas may be asked to confirm."""
+        return self.number >= 5
+
+    @property
+    def contexts(self) -> bool:
+        """A write says what its writer has seen (ContextualNode)."""
+        return self.number >= 6
+
+    @property
+    def gossip(self) -> bool:
+        """A node knows who is alive (KnowsMembers)."""
+        return self.number >= 7
+
+    @property
+    def hints(self) -> bool:
+        """A node keeps hints (KeepsHints)."""
+        return self.number >= 8
 
     @property
     def title(self) -> str:
@@ -126,8 +182,8 @@ def find(number: int, stages: Iterable[Stage] = STAGES) -> Stage:
 def checked(config: ClusterConfig) -> ClusterConfig:
     """The configuration, with what the stage fixes filled in. Raises UserError for what makes no sense."""
     stage = find(config.stage)
-    if stage.nodes_max == 1:
-        config = msgspec.structs.replace(config, nodes=1)
+    if stage.nodes_min == stage.nodes_max:
+        config = replace(config, nodes=stage.nodes_max)
     check_range(
         f"the number of nodes of {stage.title},", config.nodes, stage.nodes_min, stage.nodes_max,
         "three show what one cannot, and twelve fit one machine and one screen",
@@ -135,20 +191,99 @@ def checked(config: ClusterConfig) -> ClusterConfig:
     check_range("zones", config.zones, 1, config.nodes, "a zone holds at least one node")
     check_range("vnodes", config.vnodes, 1, 512, "tokens on the ring for each unit of weight")
     check_range("the time-out (ms)", config.timeout_ms, 10, 60_000, "how long a silent peer is waited for")
-    if config.memory_bytes is not None and config.memory_bytes < 1024:
-        raise UserError(f"a node's memory must be 1024 bytes or more, and is {config.memory_bytes}")
+    _check_memory(config, stage)
+    _check_choice(config)
+    _check_times(config)
+    if stage.mirrored:
+        return replace(config, n=config.nodes, r=None, w=None)
     if not stage.replicated:
-        return msgspec.structs.replace(config, n=1, r=None, w=None)
+        return replace(config, n=1, r=None, w=None)
     check_range("n, the replicas of a key,", config.n, 1, config.nodes, "each copy needs a node of its own")
+    if stage.quorum:
+        config = _by_preset(config)
     for name, value in (("r", config.r), ("w", config.w)):
         if value is not None:
             check_range(f"{name}, of n={config.n} replicas,", value, 1, config.n, "nobody else could answer")
-    if stage.number == 4:
-        if config.w not in (None, 1, config.n):
-            raise UserError(
-                f"stage 4 waits for all {config.n} replicas or trusts 1, so w={config.w} is not to be had: "
-                "a number between them is a quorum, which stage 5 adds"
-            )
-        if config.r not in (None, 1):
-            raise UserError(f"stage 4 reads one replica; r={config.r} comes with stage 5")
+    if not stage.quorum:
+        _check_all_or_one(config)
     return config
+
+
+def _check_memory(config: ClusterConfig, stage: Stage) -> None:
+    if config.memory_bytes is None:
+        return
+    if stage.versioned:
+        raise UserError(
+            f"{stage.title}, has no byte budget: what one replica evicts the others still hold, and a repair "
+            "would bring it back. Stages 1, 3 and 4 evict"
+        )
+    if config.memory_bytes < 1024:
+        raise UserError(f"a node's memory must be 1024 bytes or more, and is {config.memory_bytes}")
+
+
+def _check_choice(config: ClusterConfig) -> None:
+    if config.choice == "ca":
+        raise UserError(
+            "CA cannot be chosen. It says: consistent and available as long as the network is whole. But a "
+            "network is cut when it is cut, nobody is asked; and when a write arrives on one side, the node "
+            "either takes it, and the other side does not know of it (that is AP), or refuses it (that is "
+            "CP). There is no third answer. Choose cp or ap"
+        )
+    if config.choice not in ("cp", "ap"):
+        raise UserError(f"the choice is cp or ap, and not {config.choice!r}")
+
+
+def _check_times(config: ClusterConfig) -> None:
+    check_range("the gossip period (ms)", config.gossip_ms, 10, 60_000, "how often a node tells of itself")
+    check_range("fanout", config.fanout, 1, NODES_MAX, "how many others a node tells at a time")
+    check_range(
+        "suspect_ms", config.suspect_ms, 2 * config.gossip_ms, 600_000,
+        "a node that missed one heartbeat is not suspect yet: twice the gossip period at the least",
+    )  # fmt: skip
+    check_range(
+        "fail_ms", config.fail_ms, config.suspect_ms, 600_000, "one is suspected before one is failed"
+    )
+    check_range(
+        "the grace of tombstones (ms)", config.grace_ms, config.hint_ttl_ms + 4 * config.timeout_ms, 10**9,
+        "it must be longer than any hint lives: an old value that a hint brings would come back to life",
+    )  # fmt: skip
+
+
+PRESETS = {
+    "strong": "a read returns the last acknowledged write: r + w > n, and what is read is written back",
+    "weak": "a read returns some acknowledged write, perhaps an old one, and nothing mends the difference",
+    "eventual": "a read may be old; what is read is repaired, so that all replicas come to agree in the end",
+}
+"""What each preset promises."""
+
+
+def _by_preset(config: ClusterConfig) -> ClusterConfig:
+    """r, w and what follows a read: by name, or the majority of n where nothing is said."""
+    majority = config.n // 2 + 1
+    named = replace(config, preset=None)
+    match config.preset:
+        case None:
+            return replace(config, r=config.r or majority, w=config.w or majority)
+        case _ if config.r is not None or config.w is not None:
+            raise UserError(f"preset={config.preset} says what r and w are; leave them out, or the preset")
+        case "strong":
+            return replace(
+                config, preset=None, r=majority, w=majority, read_repair=True, read_write_back=True
+            )
+        case "weak":
+            return replace(named, r=1, w=1, read_repair=False, read_write_back=False)
+        case "eventual":
+            return replace(named, r=1, w=1, read_repair=True, read_write_back=False)
+        case _:
+            raise UserError(f"there is no preset {config.preset!r}; the presets are {', '.join(PRESETS)}")
+
+
+def _check_all_or_one(config: ClusterConfig) -> None:
+    """What stage 4 can wait for."""
+    if config.w not in (None, 1, config.n):
+        raise UserError(
+            f"stage 4 waits for all {config.n} replicas or trusts 1, so w={config.w} is not to be had: "
+            "a number between them is a quorum, which stage 5 adds"
+        )
+    if config.r not in (None, 1):
+        raise UserError(f"stage 4 reads one replica; r={config.r} comes with stage 5")

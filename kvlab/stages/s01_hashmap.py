@@ -19,7 +19,7 @@ from kvlab.messages import Item, Key, NodeId, RingSpec
 class HashmapNode:
     def __init__(self, env: Env, config: ClusterConfig, ring: RingSpec) -> None:
         self.env = env
-        self.store = Store(config.memory_bytes, env.changed)
+        self.store: Store[Item] = Store(config.memory_bytes, env.changed)
 
     # -- coordinating ----------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ from kvlab.services.transfer import Transfer
 class RingNode:
     def __init__(self, env: Env, config: ClusterConfig, ring: RingSpec) -> None:
         self.env = env
-        self.store = Store(config.memory_bytes, env.changed)
+        self.store: Store[Item] = Store(config.memory_bytes, env.changed)
         self.transfer = Transfer(env, self.store, ring)
 
     # -- coordinating: any node may be asked, the key's owner acts -------------------------------
@@ -49,7 +49,7 @@ class RingNode:
 
     async def get(self, key: Key, r: int | None = None) -> Item | None:
         """Coordinate a read. Raises PeerSilent or PeerRefused."""
-        return (await self.ask_owner(key, lambda epoch: Fetch(key, epoch))).item
+        return (await self.ask_owner(key, lambda epoch: Fetch(key, epoch))).copy
 
     async def delete(self, key: Key, w: int | None = None) -> bool:
         """Coordinate a delete; True if the key was there. Raises PeerSilent or PeerRefused."""
@@ -65,8 +65,8 @@ class RingNode:
     # -- answering peers: the owner's side -------------------------------------------------------
 
     async def on(
-        self, sender: NodeId, request: ReplicaRequest | TransferRequest
-    ) -> ReplicaReply | TransferReply:
+        self, sender: NodeId, request: ReplicaRequest[Item] | TransferRequest
+    ) -> ReplicaReply[Item] | TransferReply:
         match request:
             case Keep():
                 return await self.on_keep(sender, request)
@@ -77,13 +77,13 @@ class RingNode:
             case _:
                 return await self.transfer.on(sender, request)
 
-    async def on_keep(self, sender: NodeId, request: Keep) -> Kept:
+    async def on_keep(self, sender: NodeId, request: Keep[Item]) -> Kept:
         await self.transfer.admit(sender, request)
-        self.store.put(request.key, request.item, self.env.now_ms())
-        await self.transfer.pass_on(request.key, request.item)
+        self.store.put(request.key, request.copy, self.env.now_ms())
+        await self.transfer.pass_on(request.key, request.copy)
         return Kept()
 
-    async def on_fetch(self, sender: NodeId, request: Fetch) -> Fetched:
+    async def on_fetch(self, sender: NodeId, request: Fetch[Item]) -> Fetched[Item]:
         await self.transfer.admit(sender, request)
         return Fetched(self.store.get(request.key, self.env.now_ms()))
 

@@ -36,7 +36,7 @@ from kvlab.services.transfer import Transfer
 class ReplicationNode:
     def __init__(self, env: Env, config: ClusterConfig, ring: RingSpec) -> None:
         self.env = env
-        self.store = Store(config.memory_bytes, env.changed)
+        self.store: Store[Item] = Store(config.memory_bytes, env.changed)
         self.transfer = Transfer(env, self.store, ring, config.n)
         self.w = config.w or config.n
 
@@ -58,10 +58,14 @@ class ReplicationNode:
 
         Raises ReplicasMissing when none does.
         """
+
+        def fetch(epoch: int) -> Fetch[Item]:
+            return Fetch(key, epoch)
+
         answers = Tally(1, self.replicas(key))
-        async for replica, answer in self.transfer.ask_in_turn(key, lambda epoch: Fetch(key, epoch)):
+        async for replica, answer in self.transfer.ask_in_turn(key, fetch):
             if isinstance(answer, Fetched):
-                return answer.item
+                return answer.copy
             answers.add(replica, answer)
         raise answers.missing("the read")
 
@@ -82,8 +86,8 @@ class ReplicationNode:
     # -- answering peers: the replica's side -----------------------------------------------------
 
     async def on(
-        self, sender: NodeId, request: ReplicaRequest | TransferRequest
-    ) -> ReplicaReply | TransferReply:
+        self, sender: NodeId, request: ReplicaRequest[Item] | TransferRequest
+    ) -> ReplicaReply[Item] | TransferReply:
         match request:
             case Keep():
                 return await self.on_keep(sender, request)
@@ -94,13 +98,13 @@ class ReplicationNode:
             case _:
                 return await self.transfer.on(sender, request)
 
-    async def on_keep(self, sender: NodeId, request: Keep) -> Kept:
+    async def on_keep(self, sender: NodeId, request: Keep[Item]) -> Kept:
         await self.transfer.admit(sender, request)
-        self.store.put(request.key, request.item, self.env.now_ms())
-        await self.transfer.pass_on(request.key, request.item)
+        self.store.put(request.key, request.copy, self.env.now_ms())
+        await self.transfer.pass_on(request.key, request.copy)
         return Kept()
 
-    async def on_fetch(self, sender: NodeId, request: Fetch) -> Fetched:
+    async def on_fetch(self, sender: NodeId, request: Fetch[Item]) -> Fetched[Item]:
         await self.transfer.admit(sender, request)
         return Fetched(self.store.get(request.key, self.env.now_ms()))
 

@@ -142,13 +142,17 @@ class MessageDropped(Event, frozen=True):
 
 
 class Stored(Event, frozen=True):
-    """`node` now holds this value; `keys` and `held_bytes` are its totals after that."""
+    """`node` now holds this; `keys` and `held_bytes` are its totals after that.
+
+    `value` is the first of the values; `siblings` are the others. A tombstone is Removed, why=deleted.
+    """
 
     key: bytes
     value: bytes
     keys: int
     held_bytes: int
     op: OpId = OpId("")
+    siblings: tuple[bytes, ...] = ()
 
 
 class Removed(Event, frozen=True):
@@ -166,6 +170,60 @@ class RingChanged(Event, frozen=True):
 
     ring: RingSpec
     phase: str
+
+
+# -- what a node finds out and mends ---------------------------------------------------------------
+
+
+class Locked(Event, frozen=True):
+    """`node` takes no writes while these are missing; with none, it takes them again."""
+
+    missing: tuple[NodeId, ...]
+
+
+class Overwritten(Event, frozen=True):
+    """A write that a client was told is done has been replaced at `node` by one that never saw it."""
+
+    key: bytes
+    values: tuple[bytes, ...]
+    by: tuple[bytes, ...]
+
+
+class Repaired(Event, frozen=True):
+    """`node` brought the copy of `peer` up to date. `why`: read, anti-entropy."""
+
+    key: bytes
+    peer: NodeId
+    why: str
+    op: OpId = OpId("")
+
+
+class Believed(Event, frozen=True):
+    """`node` now takes `peer` to be alive, suspect, failed or left."""
+
+    peer: NodeId
+    belief: str
+
+
+class Hinted(Event, frozen=True):
+    """A hint for `owner` was kept, delivered, expired or refused; `node` holds `hints` in all now."""
+
+    owner: NodeId
+    key: bytes
+    what: str
+    hints: int
+    op: OpId = OpId("")
+
+
+class Exchanged(Event, frozen=True):
+    """`node` compared trees with `peer`, so many levels deep; so many buckets and keys differed, and the
+    hashes took `size` bytes."""
+
+    peer: NodeId
+    levels: int
+    buckets: int
+    keys: int
+    size: int
 
 
 # -- faults and the script -----------------------------------------------------------------------
@@ -237,6 +295,12 @@ AnyEvent: TypeAlias = (
     | Stored
     | Removed
     | RingChanged
+    | Locked
+    | Overwritten
+    | Repaired
+    | Believed
+    | Hinted
+    | Exchanged
     | Partitioned
     | LinkChanged
     | ClockSkewed

@@ -28,11 +28,15 @@ from kvlab.config import ClusterConfig
 from kvlab.messages import NodeId, OpId, RingSpec
 from kvlab.trace.events import (
     AnyEvent,
+    Believed,
     ClockSkewed,
     Delivered,
     EventsLost,
+    Exchanged,
+    Hinted,
     LineFailed,
     LinkChanged,
+    Locked,
     MessageDropped,
     NodeDied,
     NodeFault,
@@ -44,8 +48,10 @@ from kvlab.trace.events import (
     NodeStarting,
     OpEnded,
     OpStarted,
+    Overwritten,
     Partitioned,
     Removed,
+    Repaired,
     RingChanged,
     Said,
     ScriptLine,
@@ -82,6 +88,14 @@ class Node(msgspec.Struct, frozen=True):
     """When this life of it began: what is older was told by an earlier life."""
     trouble: str = ""
     """Why it died, or what it raised."""
+    missing: tuple[NodeId, ...] = ()
+    """For whose sake it takes no writes; () if it does take them."""
+    beliefs: dict[NodeId, str] = {}
+    """What it takes each peer to be: alive, suspect, failed or left; only of those it has spoken of."""
+    hints: dict[NodeId, int] = {}
+    """How many hints it keeps, by owner."""
+    repairs: int = 0
+    """How many copies of others it has brought up to date."""
 
 
 class Operation:
@@ -147,6 +161,10 @@ class Model:
         """What each node stored last, newest last: to look at, not complete."""
         self.flying: dict[str, Sent] = {}
         """Messages sent of which nobody has told yet that they arrived or never will."""
+        self.overwritten: deque[Overwritten] = deque(maxlen=LINES_MAX)
+        """Writes that were said to be done and that a reconciliation replaced."""
+        self.exchanges: dict[tuple[NodeId, NodeId], Exchanged] = {}
+        """The last comparison of trees of each pair."""
         self.log: deque[ScriptLine | LineFailed | Said] = deque(maxlen=LINES_MAX)
         """What was done and said. A line that fell short stands here as its LineFailed."""
         self.latest: AnyEvent | None = None
@@ -176,6 +194,19 @@ class Model:
                 self._change(event.node, trouble=event.error)
             case RingChanged():
                 self._ring_changed(event)
+            case Locked():
+                self._change(event.node, missing=event.missing)
+            case Overwritten():
+                self.overwritten.append(event)
+            case Repaired():
+                self._change(event.node, repairs=self.nodes[event.node].repairs + 1)
+            case Believed():
+                beliefs = {**self.nodes[event.node].beliefs, event.peer: event.belief}
+                self._change(event.node, beliefs=beliefs)
+            case Hinted():
+                self._hinted(event)
+            case Exchanged():
+                self.exchanges[event.node, event.peer] = event
             case Partitioned():
                 self.groups = event.groups if len(event.groups) > 1 else ()
                 if not self.groups:
@@ -249,6 +280,12 @@ class Model:
             operation.outcome, operation.values = event.outcome, event.values
             operation.error, operation.text = event.error, event.text
         operation.kind, operation.key, operation.via = event.kind, event.key, event.node
+
+    def _hinted(self, event: Hinted) -> None:
+        """One hint more or less."""
+        hints = dict(self.nodes[event.node].hints)
+        hints[event.owner] = hints.get(event.owner, 0) + (1 if event.what == "kept" else -1)
+        self._change(event.node, hints={owner: count for owner, count in hints.items() if count > 0})
 
     def _stored(self, event: Stored | Removed) -> None:
         if event.op:

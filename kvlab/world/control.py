@@ -18,7 +18,8 @@ from kvlab.world.faults import Link
 
 
 class Result(msgspec.Struct, frozen=True, tag=True):
-    """How a client operation ended. `values`: what a get found; siblings are several."""
+    """How a client operation ended. `values`: what a get found; siblings are several. `context`: what the
+    client has seen by it, opaque, to be handed to its next write of the key; empty before stage 6."""
 
     op: OpId
     kind: str  # get, put or delete
@@ -29,6 +30,7 @@ class Result(msgspec.Struct, frozen=True, tag=True):
     error: str = ""  # the name of a type in errors.py, "" if none
     text: str = ""
     took_ms: float = 0.0
+    context: bytes = b""
 
 
 class DoGet(msgspec.Struct, frozen=True, tag=True):
@@ -39,13 +41,14 @@ class DoGet(msgspec.Struct, frozen=True, tag=True):
 
 
 class DoPut(msgspec.Struct, frozen=True, tag=True):
-    """Coordinate a write. Answered by Result."""
+    """Coordinate a write. Answered by Result. `context`: what the writer has seen of the key; empty for
+    nothing, a blind write."""
 
     key: Key
     value: bytes
     w: int | None = None
-    blind: bool = False
     expires_ms: int | None = None
+    context: bytes = b""
 
 
 class DoDelete(msgspec.Struct, frozen=True, tag=True):
@@ -53,6 +56,7 @@ class DoDelete(msgspec.Struct, frozen=True, tag=True):
 
     key: Key
     w: int | None = None
+    context: bytes = b""
 
 
 class Peek(msgspec.Struct, frozen=True, tag=True):
@@ -98,6 +102,26 @@ class WhichRing(msgspec.Struct, frozen=True, tag=True):
 
 class RingInForce(msgspec.Struct, frozen=True, tag=True):
     ring: RingSpec
+
+
+class WhatOf(msgspec.Struct, frozen=True, tag=True):
+    """What do you believe of this node? Answered by Belief."""
+
+    node: NodeId
+
+
+class Belief(msgspec.Struct, frozen=True, tag=True):
+    """alive, suspect, failed or left."""
+
+    belief: str
+
+
+class CountHints(msgspec.Struct, frozen=True, tag=True):
+    """How many hints do you keep for others? Answered by HintsKept."""
+
+
+class HintsKept(msgspec.Struct, frozen=True, tag=True):
+    owners: dict[NodeId, int]
 
 
 class ChangeRing(msgspec.Struct, frozen=True, tag=True):
@@ -157,13 +181,17 @@ Command: TypeAlias = (
     | Count
     | AllKeys
     | WhichRing
+    | WhatOf
+    | CountHints
     | ChangeRing
     | SetPeers
     | SetLinks
     | SetSkew
     | Watch
 )
-Response: TypeAlias = Result | Held | Replicas | Counted | KeysHeld | RingInForce | Changed | Done | Error
+Response: TypeAlias = (
+    Result | Held | Replicas | Counted | KeysHeld | RingInForce | Belief | HintsKept | Changed | Done | Error
+)
 
 
 # -- only between supervisor and child process ---------------------------------------------------

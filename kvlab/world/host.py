@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import typing
+from base64 import b64decode, b64encode
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextvars import ContextVar, copy_context
 from functools import partial
 from random import Random
@@ -25,6 +26,7 @@ from kvlab import messages
 from kvlab.config import ClusterConfig
 from kvlab.env import Answer
 from kvlab.errors import (
+    BadContext,
     BadFrame,
     FrameTooLong,
     KvlabError,
@@ -37,6 +39,8 @@ from kvlab.errors import (
 )
 from kvlab.messages import (
     AnyReply,
+    Context,
+    Copy,
     Frame,
     Item,
     Key,
@@ -48,28 +52,33 @@ from kvlab.messages import (
     Refused,
     Request,
     RingSpec,
+    Siblings,
     StaleRing,
+    Version,
     decode,
     encode,
     kind,
 )
 from kvlab.services import ring_change
-from kvlab.stages import Stage, StageNode
+from kvlab.stages import ContextualNode, KeepsHints, KnowsMembers, Stage, StageNode
 from kvlab.trace import events
 from kvlab.trace.events import PREVIEW, AnyEvent
 from kvlab.world.control import (
     AllKeys,
+    Belief,
     Changed,
     ChangeRing,
     Command,
     Count,
     Counted,
+    CountHints,
     DoDelete,
     DoGet,
     Done,
     DoPut,
     Error,
     Held,
+    HintsKept,
     KeysHeld,
     Peek,
     Replicas,
@@ -80,6 +89,7 @@ from kvlab.world.control import (
     SetPeers,
     SetSkew,
     Watch,
+    WhatOf,
     Where,
     WhichRing,
 )
@@ -108,6 +118,16 @@ class Clocks(Protocol):
         """What tells the time of day, in nanoseconds since 1970: asked for every operation."""
 
 
+class Disk(Protocol):
+    """What a durable node has in common with its next life: tables of bytes."""
+
+    def keep(self, table: str, key: bytes, data: bytes | None) -> None:
+        """On return this survives a kill; None forgets the key."""
+
+    def kept(self, table: str) -> dict[bytes, bytes]:
+        """All that the table holds."""
+
+
 class Host:
     """One life of one node. Implements `Env` for its stage."""
 
@@ -124,6 +144,7 @@ class Host:
         random: Random,
         tell: Callable[[AnyEvent], None],
         watched: bool,
+        disk: Disk | None = None,
     ) -> None:
         self.member, self.stage, self.config, self.generation = member, stage, config, generation
         self.me = member.node
@@ -140,16 +161,37 @@ class Host:
         self._pending: dict[int, asyncio.Future[Message]] = {}
         self._deadlines: deque[tuple[float, asyncio.Future[Message], NodeId, float]] = deque()
         self._collect_at_ms: int | None = None
+        self._disk = disk
+        self.life = self._begun_with_nothing()
         node_class = stage.load()
         self._understood = _request_types(node_class)
         self.node: StageNode = node_class(self, config, ring)
         self._first_ring = ring
+        for key, data in self.kept("store").items():
+            self.node.store.restore(key, _copy_decoder.decode(data))
 
     @property
     def ring(self) -> RingSpec:
         """The ring by which the node works now; where no node can join or leave, the one it began with."""
         transfer = getattr(self.node, "transfer", None)
         return self._first_ring if transfer is None else cast(RingSpec, transfer.ring)
+
+    # -- Env: what outlives me ---------------------------------------------------------------------
+
+    def _begun_with_nothing(self) -> int:
+        """The generation in which this disk was empty; without a disk, this one."""
+        found = self.kept("node").get(b"life")
+        if found is not None:
+            return int(found)
+        self.keep("node", b"life", b"%d" % self.generation)
+        return self.generation
+
+    def keep(self, table: str, key: bytes, data: bytes | None) -> None:
+        if self._disk is not None and not self.dead:
+            self._disk.keep(table, key, data)
+
+    def kept(self, table: str) -> dict[bytes, bytes]:
+        return {} if self._disk is None else self._disk.kept(table)
 
     # -- Env: time -------------------------------------------------------------------------------
 
@@ -352,22 +394,53 @@ class Host:
 
     # -- Env: what happened ----------------------------------------------------------------------
 
-    def changed(self, key: Key, item: object | None, why: str) -> None:
-        if type(item) is Item and item.expires_ms is not None:
-            self._collect_by(item.expires_ms)
+    def changed(self, key: Key, copy: Copy | None, why: str) -> None:
+        if copy is not None and copy.expires_ms is not None:
+            self._collect_by(copy.expires_ms)
+        if self._disk is not None:
+            self.keep("store", key, None if copy is None else msgspec.msgpack.encode(copy))
         if not self.watched or self.dead:
             return
-        store, op = self.node.store, current_op.get()
-        if isinstance(item, Item):
-            self._tell(
-                events.Stored(self.at_ms(), self.me, key, item.value[:PREVIEW], len(store), store.bytes, op)
+        store, at_ms, op = self.node.store, self.at_ms(), current_op.get()
+        if copy is not None and copy.alive:
+            first, *others = _preview(copy.values)
+            event: AnyEvent = events.Stored(
+                at_ms, self.me, key, first, len(store), store.bytes, op, tuple(others)
             )
         else:
-            self._tell(events.Removed(self.at_ms(), self.me, key, why, len(store), store.bytes, op))
+            why = why if copy is None or why != "put" else "deleted"
+            event = events.Removed(at_ms, self.me, key, why, len(store), store.bytes, op)
+        self._tell(event)
 
     def ring_changed(self, ring: RingSpec, phase: str) -> None:
         if self.watched and not self.dead:
             self._tell(events.RingChanged(self.at_ms(), self.me, ring, phase))
+
+    def locked(self, missing: Sequence[NodeId]) -> None:
+        if self.watched and not self.dead:
+            self._tell(events.Locked(self.at_ms(), self.me, tuple(missing)))
+
+    def overwritten(self, key: Key, copy: Copy, by: Copy) -> None:
+        if self.watched and not self.dead:
+            self._tell(
+                events.Overwritten(self.at_ms(), self.me, key, _preview(copy.values), _preview(by.values))
+            )
+
+    def repaired(self, key: Key, peer: NodeId, why: str) -> None:
+        if self.watched and not self.dead:
+            self._tell(events.Repaired(self.at_ms(), self.me, key, peer, why, current_op.get()))
+
+    def believes(self, peer: NodeId, belief: str) -> None:
+        if self.watched and not self.dead:
+            self._tell(events.Believed(self.at_ms(), self.me, peer, belief))
+
+    def hinted(self, owner: NodeId, key: Key, what: str, hints: int) -> None:
+        if self.watched and not self.dead:
+            self._tell(events.Hinted(self.at_ms(), self.me, owner, key, what, hints, current_op.get()))
+
+    def exchanged(self, peer: NodeId, levels: int, buckets: int, keys: int, size: int) -> None:
+        if self.watched and not self.dead:
+            self._tell(events.Exchanged(self.at_ms(), self.me, peer, levels, buckets, keys, size))
 
     def fault(self, error: Exception) -> None:
         """Note an exception that nobody expected."""
@@ -396,23 +469,31 @@ class Host:
         try:
             match command:
                 case DoGet():
-                    return await self._result("get", command.key, None, self._get(command))
-                case DoPut():
-                    return await self._result("put", command.key, command.value, self._put(command))
-                case DoDelete():
-                    return await self._result("delete", command.key, None, self._delete(command))
+                    return await self._result(
+                        "get", command.key, None, lambda: self.get(command.key, command.r)
+                    )
+                case DoPut(key, value, w, expires_ms, context):
+                    return await self._result(
+                        "put", key, value, lambda: self.put(key, Item(value, expires_ms), w, context)
+                    )
+                case DoDelete(key, w, context):
+                    return await self._result("delete", key, None, lambda: self.delete(key, w, context))
                 case Peek():
-                    item = self.node.store.peek(command.key, self.now_ms())
-                    return Held(() if item is None else (item.value,))
+                    copy = self.node.store.peek(command.key, self.now_ms())
+                    return Held(() if copy is None else copy.values)
                 case Where():
                     return Replicas(tuple(self.node.replicas(command.key)))
                 case Count():
                     self.node.store.collect(self.now_ms())
                     return Counted(len(self.node.store), self.node.store.bytes)
                 case AllKeys():
-                    return KeysHeld(tuple(self.node.store.keys(self.now_ms())))
+                    return KeysHeld(tuple(self.node.store.living(self.now_ms())))
                 case WhichRing():
                     return RingInForce(self.ring)
+                case WhatOf():
+                    return Belief(self._watcher().belief(command.node))
+                case CountHints():
+                    return HintsKept(self._keeper().hints())
                 case ChangeRing():
                     return await self._change_ring(command)
                 case SetSkew():
@@ -426,31 +507,47 @@ class Host:
         except KvlabError as error:
             return Error(type(error).__name__, str(error))
 
-    async def _get(self, command: DoGet) -> tuple[bytes, ...]:
-        item = await self.node.get(command.key, command.r)
-        return () if item is None else (item.value,)
+    def get(self, key: Key, r: int | None) -> Coroutine[Any, Any, Copy | None]:
+        """A client's read."""
+        return self.node.get(key, r)
 
-    async def _put(self, command: DoPut) -> tuple[bytes, ...]:
-        await self.node.put(command.key, Item(command.value, command.expires_ms), command.w)
-        return ()
+    def put(self, key: Key, item: Item, w: int | None, context: bytes) -> Coroutine[Any, Any, Context | None]:
+        """A client's write; returns what the client has seen by it, from stage 6 on. Raises BadContext."""
+        if not self.stage.contexts:
+            return self.node.put(key, item, w)
+        return cast(ContextualNode, self.node).put(key, item, w, context_of(context))
 
-    async def _delete(self, command: DoDelete) -> tuple[bytes, ...]:
-        await self.node.delete(command.key, command.w)
-        return ()
+    def delete(self, key: Key, w: int | None, context: bytes) -> Coroutine[Any, Any, bool]:
+        """A client's delete. Raises BadContext."""
+        if not self.stage.contexts:
+            return self.node.delete(key, w)
+        return cast(ContextualNode, self.node).delete(key, w, context_of(context) if context else None)
+
+    def _watcher(self) -> KnowsMembers:
+        if not self.stage.gossip:
+            raise NotInThisStage(f"{self.stage.title}, does not know who is alive; stage 7 adds that")
+        return cast(KnowsMembers, self.node)
+
+    def _keeper(self) -> KeepsHints:
+        if not self.stage.hints:
+            raise NotInThisStage(f"{self.stage.title}, has no hints; stage 8 adds them")
+        return cast(KeepsHints, self.node)
 
     async def _result(
-        self, name: str, key: Key, value: bytes | None, work: Coroutine[Any, Any, tuple[bytes, ...]]
+        self, name: str, key: Key, value: bytes | None, work: Callable[[], Coroutine[Any, Any, object]]
     ) -> Result:
         started = self.at_ms()
         op = self.new_op()
         values: tuple[bytes, ...] = ()
+        context = b""
         outcome, error, text = Outcome.OK, "", ""
         try:
-            values = await self.operation(name, key, value, work, op)
+            found = await self.operation(name, key, value, work(), op)
+            values, context = values_of(found), context_in(found)
         except KvlabError as failure:
             outcome, error, text = outcome_of(failure), type(failure).__name__, str(failure)
         took = round(self.at_ms() - started, 3)
-        return Result(op, name, key, self.me, outcome, values, error, text, took)
+        return Result(op, name, key, self.me, outcome, values, error, text, took, context)
 
     async def operation(
         self, name: str, key: Key, value: bytes | None, work: Coroutine[Any, Any, T], op: OpId | None = None
@@ -471,7 +568,7 @@ class Host:
         outcome, error, text = "ok", "", ""
         try:
             found = await work
-            values = _preview(found)
+            values = _preview(values_of(found))
             return found
         except Exception as failure:
             outcome, error, text = str(outcome_of(failure)), type(failure).__name__, str(failure)
@@ -512,16 +609,38 @@ def outcome_of(error: Exception) -> Outcome:
     return Outcome.FAILED if isinstance(error, KvlabError) else Outcome.UNKNOWN
 
 
-def _preview(found: object) -> tuple[bytes, ...]:
-    """The values among what an operation returned, cut for an event."""
-    if isinstance(found, Item):
-        return (found.value[:PREVIEW],)
-    if isinstance(found, tuple):
-        return tuple(value[:PREVIEW] for value in found if isinstance(value, bytes))
-    return ()
+def values_of(found: object) -> tuple[bytes, ...]:
+    """The values among what an operation returned."""
+    return found.values if isinstance(found, Item | Version | Siblings) else ()
+
+
+def _preview(values: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Cut for an event."""
+    return tuple([value[:PREVIEW] for value in values])
+
+
+_copy_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Copy)
+_context_decoder = msgspec.msgpack.Decoder(Context)
+
+
+def context_in(found: object) -> bytes:
+    """The context in what an operation returned, as a client gets it: letters that mean nothing to it."""
+    context = found.context if isinstance(found, Siblings) else found
+    return b64encode(msgspec.msgpack.encode(context)) if isinstance(context, Context) else b""
+
+
+def context_of(opaque: bytes) -> Context:
+    """What `context_in` has made these letters of; a context of nothing for none. Raises BadContext."""
+    try:
+        return _context_decoder.decode(b64decode(opaque, validate=True)) if opaque else Context()
+    except (ValueError, msgspec.MsgspecError):
+        raise BadContext(
+            f"expected a context as KV.GET and KV.PUT return it, and got {opaque[:40]!r}; "
+            "read the key again and send the context as it came"
+        ) from None
 
 
 def _request_types(node_class: type[StageNode]) -> tuple[type, ...]:
     """The messages that a stage's `on` says it takes."""
     annotation = typing.get_type_hints(node_class.on)["request"]
-    return typing.get_args(annotation)
+    return tuple([typing.get_origin(kind) or kind for kind in typing.get_args(annotation)])

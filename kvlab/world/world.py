@@ -25,16 +25,19 @@ from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
 from kvlab.world.control import (
     AllKeys,
+    Belief,
     Changed,
     ChangeRing,
     Command,
     Count,
     Counted,
+    CountHints,
     DoDelete,
     DoGet,
     DoPut,
     Error,
     Held,
+    HintsKept,
     KeysHeld,
     Peek,
     Replicas,
@@ -42,6 +45,7 @@ from kvlab.world.control import (
     Result,
     RingInForce,
     SetSkew,
+    WhatOf,
     Where,
     WhichRing,
 )
@@ -399,20 +403,25 @@ class World(ABC):
         *,
         via: str | None = None,
         w: int | None = None,
-        blind: bool = False,
+        context: bytes = b"",
         expires_ms: int | None = None,
     ) -> Result:
         """Write through a coordinator (the first node that is up, if not said). Never raises for the
-        cluster's bad luck: that is in the Result."""
-        return await self._operate("put", key, via, DoPut(key, value, w, blind, expires_ms))
+        cluster's bad luck: that is in the Result.
+
+        `context` is that of the Result by which the writer last saw the key; without one, the write is blind.
+        """
+        return await self._operate("put", key, via, DoPut(key, value, w, expires_ms, context))
 
     async def get(self, key: Key, *, via: str | None = None, r: int | None = None) -> Result:
         """Read through a coordinator."""
         return await self._operate("get", key, via, DoGet(key, r))
 
-    async def delete(self, key: Key, *, via: str | None = None, w: int | None = None) -> Result:
-        """Delete through a coordinator."""
-        return await self._operate("delete", key, via, DoDelete(key, w))
+    async def delete(
+        self, key: Key, *, via: str | None = None, w: int | None = None, context: bytes = b""
+    ) -> Result:
+        """Delete through a coordinator. Without a context, it deletes what the coordinator finds."""
+        return await self._operate("delete", key, via, DoDelete(key, w, context))
 
     async def _operate(
         self, kind: str, key: Key, via: str | None, command: DoGet | DoPut | DoDelete
@@ -444,6 +453,15 @@ class World(ABC):
     async def keys(self, node: str) -> tuple[Key, ...]:
         """Every key this node itself holds."""
         return self._expect(await self.call(self._looked_at(node), AllKeys()), KeysHeld).keys
+
+    async def belief(self, node: str, other: str) -> str:
+        """What this node believes of another: alive, suspect, failed or left."""
+        asked = WhatOf(self.info(other).node)
+        return self._expect(await self.call(self._looked_at(node), asked), Belief).belief
+
+    async def hints(self, node: str) -> dict[NodeId, int]:
+        """How many hints this node keeps, by owner."""
+        return self._expect(await self.call(self._looked_at(node), CountHints()), HintsKept).owners
 
     def _looked_at(self, node: str) -> NodeId:
         return self._in_state(node, "look into", NodeState.UP).node

@@ -23,7 +23,7 @@ class StoreModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.told: dict[bytes, Item] = {}
-        self.store = Store(BUDGET, self.observe)
+        self.store: Store[Item] = Store(BUDGET, self.observe)
         self.model: dict[bytes, Item] = {}  # coldest first
         self.now_ms = 1000
 
@@ -96,7 +96,7 @@ TestStoreModel = StoreModel.TestCase
 
 
 def test_an_item_is_gone_at_the_millisecond_of_its_expiry() -> None:
-    store = Store()
+    store: Store[Item] = Store()
     store.put(b"k", Item(b"v", expires_ms=500), now_ms=0)
     assert store.get(b"k", 499) == Item(b"v", 500)
     assert store.get(b"k", 500) is None
@@ -104,7 +104,7 @@ def test_an_item_is_gone_at_the_millisecond_of_its_expiry() -> None:
 
 
 def test_a_later_expiry_replaces_an_earlier_one() -> None:
-    store = Store()
+    store: Store[Item] = Store()
     store.put(b"k", Item(b"v", expires_ms=500), now_ms=0)
     store.put(b"k", Item(b"v", expires_ms=900), now_ms=0)
     assert store.collect(600) == 0
@@ -113,7 +113,7 @@ def test_a_later_expiry_replaces_an_earlier_one() -> None:
 
 
 def test_what_was_used_last_is_evicted_last() -> None:
-    store = Store(3 * footprint(b"a", Item(b"1")))
+    store: Store[Item] = Store(3 * footprint(b"a", Item(b"1")))
     for key in (b"a", b"b", b"c"):
         store.put(key, Item(b"1"), 0)
     store.get(b"a", 0)
@@ -122,7 +122,7 @@ def test_what_was_used_last_is_evicted_last() -> None:
 
 
 def test_what_has_expired_goes_before_what_is_merely_cold() -> None:
-    store = Store(2 * footprint(b"a", Item(b"1")))
+    store: Store[Item] = Store(2 * footprint(b"a", Item(b"1")))
     store.put(b"a", Item(b"1"), 0)
     store.put(b"b", Item(b"1", expires_ms=10), 0)
     store.put(b"c", Item(b"1"), now_ms=20)
@@ -130,7 +130,7 @@ def test_what_has_expired_goes_before_what_is_merely_cold() -> None:
 
 
 def test_an_item_above_the_budget_is_refused_and_evicts_nothing() -> None:
-    store = Store(200)
+    store: Store[Item] = Store(200)
     store.put(b"k", Item(b"v"), 0)
     with pytest.raises(ItemTooLarge, match=r"take 1065 bytes and the node's memory is 200"):
         store.put(b"b", Item(b"x" * 1000), 0)
@@ -139,7 +139,7 @@ def test_an_item_above_the_budget_is_refused_and_evicts_nothing() -> None:
 
 @given(st.lists(keys))
 def test_clear_leaves_nothing(written: list[bytes]) -> None:
-    store = Store()
+    store: Store[Item] = Store()
     for key in written:
         store.put(key, Item(b"v"), 0)
     assert store.clear() == len(set(written))

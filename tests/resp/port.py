@@ -19,7 +19,7 @@ import uvloop
 
 from kvlab import stages
 from kvlab.config import ClusterConfig
-from kvlab.messages import Item, Key, NodeId, RingSpec
+from kvlab.messages import Copy, Item, Key, NodeId, RingSpec
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
 from kvlab.world.host import Host
@@ -67,7 +67,7 @@ class Gate:
         await self._pass()
         await self._put(key, item, w)
 
-    async def get(self, key: Key, r: int | None = None) -> Item | None:
+    async def get(self, key: Key, r: int | None = None) -> Copy | None:
         await self._pass()
         return await self._get(key, r)
 

@@ -43,11 +43,14 @@ clusters = st.builds(
     choice=st.sampled_from([None, "cp", "ap"]),
     resolve=st.sampled_from([None, "siblings", "newest", "union"]),
     zones=st.none() | positive,
-    hints=st.sampled_from([None, "on", "off"]),
-    antientropy=st.sampled_from([None, "on", "off"]),
     vnodes=st.none() | positive,
     memory=st.none() | positive,
-    timeout=st.none() | times,
+    preset=st.sampled_from([None, "strong", "weak", "eventual"]),
+    prune=st.none() | positive,
+    detector=st.sampled_from([None, "heartbeat", "phi"]),
+    fanout=st.none() | positive,
+    **{name: st.none() | st.booleans() for name in c.SWITCHES},
+    **{name: st.none() | times for name in c.DURATIONS},
 )
 
 links = st.tuples(nodes, st.none() | nodes).filter(lambda ends: ends[0] != ends[1])

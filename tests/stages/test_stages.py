@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def claim(name: str, stage: Stage) -> None:
         pytest.skip(f"{stage.title}, does not hold that {name}: {LACKING[name, stage.number]}")
 
 
-def live(stage: Stage | int, body: Callable[[SimWorld], Awaitable[None]], **config: int) -> None:
+def live(stage: Stage | int, body: Callable[[SimWorld], Awaitable[None]], **config: Any) -> None:
     number = stage if isinstance(stage, int) else stage.number
     world = SimWorld(ClusterConfig(**{"stage": number, "timeout_ms": 100, **config}))
 

@@ -12,7 +12,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
 import pytest
 
@@ -64,7 +64,7 @@ OF_CLIENTS = get_args(ReplicaRequest) + get_args(ReplicaReply)
 CHANGE_FAILED = (RingChangeFailed, NoAnswer, NodeDown)
 
 
-def transfer_of(world: SimWorld, node: str) -> Transfer:
+def transfer_of(world: SimWorld, node: str) -> Transfer[Any]:
     transfer = getattr(world.host(node).node, "transfer")  # noqa: B009  # stage 1 has none
     assert isinstance(transfer, Transfer)
     return transfer
@@ -371,7 +371,7 @@ def test_no_fault_during_a_change_of_the_ring_loses_a_write_or_leaves_anything_s
 # -- one step at a time: what a seed would have to be lucky to meet -----------------------------------------
 
 
-def sim(stage: int, body: Callable[[SimWorld], Awaitable[None]], **config: int) -> None:
+def sim(stage: int, body: Callable[[SimWorld], Awaitable[None]], **config: Any) -> None:
     world = SimWorld(ClusterConfig(**{"stage": stage, "timeout_ms": 100, **config}))
 
     async def lived() -> None:

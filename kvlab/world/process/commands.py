@@ -318,7 +318,7 @@ TABLE = (
         "write denyoom",
         ONE_KEY,
         "kv",
-        "key value [W replicas]",
+        "key value [W replicas] [CONTEXT context]",
     ),
     Command(
         "kv.del",
@@ -328,7 +328,7 @@ TABLE = (
         _WRITE,
         ONE_KEY,
         "kv",
-        "key [W replicas]",
+        "key [W replicas] [CONTEXT context]",
     ),
     Command(
         "kv.where",

@@ -113,7 +113,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         idle = self._worker is None and not (self._backlog or self._parser.amid or self._full)
-        if idle and not self._session.host.watched and (args := parse_plain(data)) is not None:
+        if (
+            idle
+            and self._session.direct
+            and not self._session.host.watched
+            and (args := parse_plain(data)) is not None
+        ):
             self._hurry(args)
             return
         self._backlog.extend(self._parser.feed(data))
@@ -180,15 +185,16 @@ class Connection(asyncio.Protocol):
         spared the way through the table too.
         """
         session, backlog, replies = self._session, self._backlog, self._replies
-        host, node, known = session.host, session.host.node, commands.known
+        host, known, direct = session.host, commands.known, session.direct
+        node: Any = host.node
         size = 0
         while backlog:
             args = backlog.popleft()
             try:
-                if len(args) == 2 and args[0] in GET and not host.watched:
+                if len(args) == 2 and args[0] in GET and direct and not host.watched:
                     item = await node.get(args[1])
                     reply = session.nil if item is None else bulk(item.value)
-                elif len(args) == 3 and args[0] in SET and not host.watched:
+                elif len(args) == 3 and args[0] in SET and direct and not host.watched:
                     await node.put(args[1], Item(args[2]))
                     reply = OK
                 else:
@@ -217,7 +223,7 @@ class Connection(asyncio.Protocol):
     def _hurry(self, args: Request) -> None:
         """Carry out a plain GET or SET that came alone to an idle connection: what most requests are."""
         node, nothing = self._session.host.node, OK
-        work: Coroutine[Any, Any, Item | None]
+        work: Coroutine[Any, Any, Any]
         if len(args) == 2:
             work, nothing = node.get(args[1]), self._session.nil
         else:
@@ -234,9 +240,7 @@ class Connection(asyncio.Protocol):
         self._serving.commands += 1
         self._transport.write(reply)
 
-    async def _reply_to(
-        self, work: Coroutine[Any, Any, Item | None], waits_for: object, nothing: bytes
-    ) -> None:
+    async def _reply_to(self, work: Coroutine[Any, Any, Any], waits_for: object, nothing: bytes) -> None:
         """The rest of a GET or SET that has to wait, and then of the backlog."""
         try:
             item = await eager.resume(work, waits_for)

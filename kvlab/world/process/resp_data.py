@@ -11,9 +11,10 @@ of all its keys anywhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from kvlab.errors import OperationError, Outcome
-from kvlab.messages import Item
+from kvlab.messages import Copy, Item
 from kvlab.world.process.resp_numbers import INT64_MAX, INT64_MIN, glob, integer_of, moment
 from kvlab.world.process.resp_replies import (
     EMPTY_ARRAY,
@@ -58,12 +59,20 @@ def partly(error: OperationError, done: int, total: int) -> OperationError:
 # -- one key -------------------------------------------------------------------------------------
 
 
+def only(copy: Copy | None) -> bytes | None:
+    """The value of this copy, None if there is none. Raises Complaint for siblings."""
+    values = () if copy is None else copy.values
+    if len(values) > 1:
+        raise Complaint(
+            f"SIBLINGS {len(values)} values were written and none of the writers had seen another's. "
+            "KV.GET shows them all; what you SET after that replaces them"
+        )
+    return values[0] if values else None
+
+
 async def get(session: Session, args: list[bytes]) -> bytes:
-    item = await session.get(args[1])
-    if item is None:
-        return session.nil
-    value = item.value
-    return b"$%d\r\n%b\r\n" % (len(value), value)
+    value = only(await session.get(args[1]))
+    return session.nil if value is None else bulk(value)
 
 
 async def set_(session: Session, args: list[bytes]) -> bytes:
@@ -75,7 +84,7 @@ async def set_(session: Session, args: list[bytes]) -> bytes:
         await session.put(args[1], Item(args[2], options.expires_ms))
         return OK
     require_atomic(session, f"SET with {options.needs_old}")
-    old = await session.get(args[1])
+    old = await _item(session, args[1])
     refused = (options.only_new and old is not None) or (options.only_existing and old is None)
     if not refused:
         expires_ms = old.expires_ms if options.keep_ttl and old is not None else options.expires_ms
@@ -129,7 +138,7 @@ class SetOptions:
 
 
 async def type_(session: Session, args: list[bytes]) -> bytes:
-    return simple("none" if await session.get(args[1]) is None else "string")
+    return simple("string" if _exists(await session.get(args[1])) else "none")
 
 
 # -- several keys --------------------------------------------------------------------------------
@@ -138,8 +147,8 @@ async def type_(session: Session, args: list[bytes]) -> bytes:
 async def mget(session: Session, args: list[bytes]) -> bytes:
     replies = []
     for key in args[1:]:
-        item = await session.get(key)
-        replies.append(session.nil if item is None else bulk(item.value))
+        value = only(await session.get(key))
+        replies.append(session.nil if value is None else bulk(value))
     return array(replies)
 
 
@@ -170,11 +179,20 @@ async def exists(session: Session, args: list[bytes]) -> bytes:
     """A key named twice counts twice."""
     found = 0
     for key in args[1:]:
-        found += await session.get(key) is not None
+        found += _exists(await session.get(key))
     return integer(found)
 
 
+def _exists(copy: Copy | None) -> bool:
+    return copy is not None and copy.alive
+
+
 # -- counting: read, then write ------------------------------------------------------------------
+
+
+async def _item(session: Session, key: bytes) -> Item | None:
+    """The old value, where a stage is atomic: such a one keeps Items."""
+    return cast("Item | None", await session.get(key))
 
 
 async def incr(session: Session, args: list[bytes]) -> bytes:
@@ -199,7 +217,7 @@ async def decrby(session: Session, args: list[bytes]) -> bytes:
 async def _add(session: Session, args: list[bytes], amount: int) -> bytes:
     require_atomic(session, args[0].decode().upper())
     key = args[1]
-    old = await session.get(key)
+    old = await _item(session, key)
     total = amount if old is None else integer_of(old.value) + amount
     if not INT64_MIN <= total <= INT64_MAX:
         raise Complaint("ERR increment or decrement would overflow")
@@ -224,7 +242,7 @@ async def _expire(session: Session, args: list[bytes], unit_ms: int) -> bytes:
     conditions = _expire_conditions(args[3:])
     now_ms = session.host.now_ms()
     expires_ms = moment(integer_of(args[2]), unit_ms, now_ms, name.lower())
-    item = await session.get(args[1])
+    item = await _item(session, args[1])
     if item is None:
         return integer(0)
     before = item.expires_ms
@@ -257,7 +275,7 @@ def _expire_conditions(words: Sequence[bytes]) -> set[bytes]:
 
 async def persist(session: Session, args: list[bytes]) -> bytes:
     require_atomic(session, "PERSIST")
-    item = await session.get(args[1])
+    item = await _item(session, args[1])
     if item is None or item.expires_ms is None:
         return integer(0)
     await session.put(args[1], Item(item.value))
@@ -275,17 +293,17 @@ async def pttl(session: Session, args: list[bytes]) -> bytes:
 
 async def _left_ms(session: Session, key: bytes) -> int:
     """How long the key will live: -2 if there is none, -1 for ever."""
-    item = await session.get(key)
-    if item is None:
+    copy = await session.get(key)
+    if copy is None or not copy.alive:
         return -2
-    return -1 if item.expires_ms is None else max(item.expires_ms - session.host.now_ms(), 0)
+    return -1 if copy.expires_ms is None else max(copy.expires_ms - session.host.now_ms(), 0)
 
 
 # -- what this node itself holds -----------------------------------------------------------------
 
 
 def _own_keys(session: Session) -> list[bytes]:
-    return session.host.node.store.keys(session.host.now_ms())
+    return session.host.node.store.living(session.host.now_ms())
 
 
 def keys(session: Session, args: list[bytes]) -> bytes:

@@ -2,42 +2,65 @@
 
 from __future__ import annotations
 
+import itertools
+
 from kvlab.config import check_range
 from kvlab.core.ring import Ring
 from kvlab.messages import Item
+from kvlab.world.host import context_in
 from kvlab.world.process.resp_numbers import integer_of
 from kvlab.world.process.resp_replies import OK, Complaint, array, bulk, bulks, integer
 from kvlab.world.process.resp_session import Session
 
 
-def _copies(session: Session, command: str, words: list[bytes], option: str) -> int | None:
-    """The number that follows W or R, if it is given: how many replicas have to answer."""
-    if not words:
-        return None
-    if len(words) != 2 or words[0].upper() != option.encode():
-        raise Complaint(f"ERR {command} takes nothing after its arguments but: {option} <number of replicas>")
+class Options:
+    """What may follow the arguments of KV.GET, KV.PUT and KV.DEL: how many replicas must answer (R or W), and
+    what the writer has seen (CONTEXT; "" for nothing, which makes the write a blind one)."""
+
+    def __init__(self, session: Session, command: str, words: list[bytes], letter: str) -> None:
+        self.replicas: int | None = None
+        self.context: bytes | None = None
+        takes = [f"{letter} <number of replicas>"]
+        if letter == "W" and session.host.stage.contexts:
+            takes.append("CONTEXT <what KV.GET returned>")
+        for option, value in itertools.zip_longest(words[::2], words[1::2]):
+            name = option.upper().decode("ascii", "replace")
+            if value is None or name not in [take.split()[0] for take in takes]:
+                raise Complaint(f"ERR {command} takes nothing after its arguments but: {', '.join(takes)}")
+            if name == "CONTEXT":
+                self.context = value
+            else:
+                self.replicas = _copies(session, value, letter)
+
+
+def _copies(session: Session, word: bytes, option: str) -> int:
+    """The number that follows W or R: how many replicas have to answer."""
     config, stage = session.host.config, session.host.stage
     why = f"in this cluster {config.n} nodes hold a key"
     if not stage.replicated:
         why = f"in {stage.title}, one node holds a key"
-    number = integer_of(words[1])
+    number = integer_of(word)
     check_range(f"{option}, the replicas to hear from,", number, 1, config.n if stage.replicated else 1, why)
     return number
 
 
 async def kv_get(session: Session, args: list[bytes]) -> bytes:
     """[context, [value, ...]]: siblings are several values. Before stage 6 there are no contexts: nil."""
-    item = await session.get(args[1], _copies(session, "KV.GET", args[2:], "R"))
-    return array([session.nil, bulks([] if item is None else [item.value])])
+    copy = await session.get(args[1], Options(session, "KV.GET", args[2:], "R").replicas)
+    context = context_in(copy)
+    return array([bulk(context) if context else session.nil, bulks([] if copy is None else copy.values)])
 
 
 async def kv_put(session: Session, args: list[bytes]) -> bytes:
-    await session.put(args[1], Item(args[2]), _copies(session, "KV.PUT", args[3:], "W"))
-    return OK
+    """From stage 6 on, the context by which the key can be written next; before, OK."""
+    options = Options(session, "KV.PUT", args[3:], "W")
+    written = await session.put(args[1], Item(args[2]), options.replicas, options.context)
+    return OK if written is None else bulk(context_in(written))
 
 
 async def kv_del(session: Session, args: list[bytes]) -> bytes:
-    return integer(await session.delete(args[1], _copies(session, "KV.DEL", args[2:], "W")))
+    options = Options(session, "KV.DEL", args[2:], "W")
+    return integer(await session.delete(args[1], options.replicas, options.context))
 
 
 def kv_where(session: Session, args: list[bytes]) -> bytes:
@@ -77,6 +100,7 @@ def kv_state(session: Session, args: list[bytes]) -> bytes:
             "node": bulk(host.me),
             "stage": bulk(f"{host.stage.number} {host.stage.name}"),
             "keys": integer(len(host.node.store)),
+            "tombstones": integer(host.node.store.tombstones),
             "bytes": integer(host.node.store.bytes),
             "clock_ms": integer(host.now_ms()),
             "epoch": integer(host.ring.epoch),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from kvlab.config import ClusterConfig
-from kvlab.messages import Item, Key, NodeId, RingSpec
+from kvlab.messages import Context, Copy, Item, Key, NodeId, RingSpec
 from kvlab.stages import Stage, StageNode
+from kvlab.world.host import context_in
 from kvlab.world.process.resp_replies import Complaint, Wire
 
 T = TypeVar("T")
@@ -18,6 +20,10 @@ Answered: TypeAlias = bytes | Coroutine[Any, Any, bytes]
 
 SCANS_MAX = 16
 """How many SCANs may be under way on one node; the oldest gives way."""
+
+
+CONTEXTS_MAX = 10_000
+"""Of how many keys one connection remembers what it has seen; a write of another key is a blind one."""
 
 
 class Served(Protocol):
@@ -45,6 +51,12 @@ class Served(Protocol):
 
     def now_ms(self) -> int:
         """The node's wall clock, as wrong as it is skewed."""
+
+    def put(self, key: Key, item: Item, w: int | None, context: bytes) -> Coroutine[Any, Any, Context | None]:
+        """A client's write; `context` is what the client has seen. Raises BadContext."""
+
+    def delete(self, key: Key, w: int | None, context: bytes) -> Coroutine[Any, Any, bool]:
+        """A client's delete."""
 
     def operation(
         self, name: str, key: Key, value: bytes | None, work: Coroutine[Any, Any, T], /
@@ -120,6 +132,10 @@ class Session:
         self.name = ""
         self.library = {"lib-name": "", "lib-ver": ""}
         self.leaving = False  # it has said QUIT
+        self.direct = not self.host.stage.contexts
+        """Reads and writes have no contexts to carry from one to the next."""
+        self.seen: OrderedDict[Key, bytes] = OrderedDict()
+        """The context by which this connection last saw each key, the latest last."""
         self.speak(2)
 
     def speak(self, version: int) -> None:
@@ -129,20 +145,40 @@ class Session:
 
     # -- the three operations --------------------------------------------------------------------
 
-    def get(self, key: Key, r: int | None = None) -> Coroutine[Any, Any, Item | None]:
+    def get(self, key: Key, r: int | None = None) -> Coroutine[Any, Any, Copy | None]:
         host = self.host
         work = host.node.get(key, r)
-        return host.operation("get", key, None, work) if host.watched else work
+        found = host.operation("get", key, None, work) if host.watched else work
+        return found if self.direct else self._seen(key, found)
 
-    def put(self, key: Key, item: Item, w: int | None = None) -> Coroutine[Any, Any, None]:
+    def put(
+        self, key: Key, item: Item, w: int | None = None, context: bytes | None = None
+    ) -> Coroutine[Any, Any, Context | None]:
+        """A write replaces what this connection has last seen of the key, or what `context` has seen."""
         host = self.host
-        work = host.node.put(key, item, w)
-        return host.operation("put", key, item.value, work) if host.watched else work
+        if self.direct:
+            work = host.node.put(key, item, w)
+            return host.operation("put", key, item.value, work) if host.watched else work
+        work = host.put(key, item, w, self.seen.get(key, b"") if context is None else context)
+        return self._seen(key, host.operation("put", key, item.value, work) if host.watched else work)
 
-    def delete(self, key: Key, w: int | None = None) -> Coroutine[Any, Any, bool]:
+    def delete(
+        self, key: Key, w: int | None = None, context: bytes | None = None
+    ) -> Coroutine[Any, Any, bool]:
         host = self.host
-        work = host.node.delete(key, w)
+        seen = self.seen.pop(key, b"") if context is None else context
+        work = host.delete(key, w, seen)
         return host.operation("delete", key, None, work) if host.watched else work
+
+    async def _seen(self, key: Key, work: Coroutine[Any, Any, T]) -> T:
+        """Do this, and remember the context that it returns."""
+        found = await work
+        if context := context_in(found):
+            self.seen[key] = context
+            self.seen.move_to_end(key)
+            if len(self.seen) > CONTEXTS_MAX:
+                self.seen.popitem(last=False)
+        return found
 
     def describe(self) -> str:
         """One line of CLIENT LIST."""

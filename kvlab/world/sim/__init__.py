@@ -39,6 +39,23 @@ START_MS = 1_192_320_000_000
 """What the simulated wall clocks show at the start: 14 October 2007, when the Dynamo paper was presented."""
 
 
+class MemoryDisk:
+    """The disk of one simulated node: it outlives the node, and nothing else."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, dict[bytes, bytes]] = {}
+
+    def keep(self, table: str, key: bytes, data: bytes | None) -> None:
+        rows = self._tables.setdefault(table, {})
+        if data is None:
+            rows.pop(key, None)
+        else:
+            rows[key] = data
+
+    def kept(self, table: str) -> dict[bytes, bytes]:
+        return dict(self._tables.get(table, {}))
+
+
 class SimWorld(World):
     """A cluster on virtual time."""
 
@@ -47,6 +64,7 @@ class SimWorld(World):
         self.loop = SimLoop()  # type: ignore[abstract]  # it has no sockets, processes or signals to offer
         self._network = Network(self.loop, self.faults, Random(f"{config.seed}/network"))
         self._calls: dict[NodeId, list[asyncio.Future[Response]]] = {}
+        self._disks: dict[NodeId, MemoryDisk] = {}
         self._actions: list[tuple[int, Action[Any]]] = []
 
     # -- time under somebody's hand --------------------------------------------------------------
@@ -133,6 +151,7 @@ class SimWorld(World):
             random=Random(f"{self.config.seed}/{info.node}/{info.generation}"),
             tell=self.tell,
             watched=self.traced,
+            disk=self._disks.setdefault(info.node, MemoryDisk()) if self.config.durable else None,
         )
 
     async def _end(self, info: NodeInfo) -> None:
@@ -155,7 +174,7 @@ class SimWorld(World):
         """The network looks at `self.faults` itself."""
 
     async def _forget(self, info: NodeInfo) -> None:
-        """Nodes have no disk here: what they held is gone already."""
+        self._disks.pop(info.node, None)
 
     async def call(self, node: NodeId, command: Command, timeout_ms: float | None = None) -> Response:
         lived = self._network.lives.get(node)
