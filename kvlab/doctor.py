@@ -2,7 +2,8 @@
 
 Each check tries the thing itself where it can (binds a socket, starts a child, stops it) rather than
 asking what the machine claims to be. A check that fails means that kvlab will not work here; a warning,
-that something is missing or uncomfortable. Nothing is changed, and no process is ended but our own child.
+that something is missing or uncomfortable. Nothing is changed, and no process is ended but our own child;
+only `--clean` removes something: the logs of clusters that are gone.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import click
 
 from kvlab import __version__
 from kvlab.config import NODES_MAX
+from kvlab.world.folders import left_behind, remove
 
 if TYPE_CHECKING:
     import psutil
@@ -39,6 +41,7 @@ NODE_MODULE = "kvlab.world.process.node"
 
 FILES_MIN, FILES_COMFORTABLE = 64, 256
 MEMORY_MIN_MB, MEMORY_COMFORTABLE_MB = 200, 600  # a node takes about 40 MB, the lab 80
+SHOWN_MAX = 5  # folders named in a line
 CHILD_SECONDS = 10.0  # a Python that has not started by then will not
 
 
@@ -304,12 +307,15 @@ def check_ports(first: int = FIRST_PORT, count: int = NODES_MAX) -> Finding:
 def check_terminal(is_terminal: bool, columns: int, lines: int) -> Finding:
     if not is_terminal:
         return ok("terminal", "the output is not one; the lab needs one, all else does not")
-    says = f"{columns}x{lines}"
+    says = f"{columns}x{lines}; if a lab that was killed has spoilt it, type: reset"
     if columns >= 80 and lines >= 24:
         return ok("terminal", says)
     if columns >= 60 and lines >= 20:
-        return warning("terminal", f"{says}: the lab is cramped", "make the window 80x24 or larger")
-    return warning("terminal", f"{says}: the lab cannot draw below 60x20", "make the window 80x24 or larger")
+        return warning(
+            "terminal", f"{columns}x{lines}: the lab is cramped", "make the window 80x24 or larger"
+        )
+    says = f"{columns}x{lines}: the lab cannot draw below 60x20"
+    return warning("terminal", says, "make the window 80x24 or larger")
 
 
 def check_colours(is_terminal: bool, env: Mapping[str, str]) -> Finding:
@@ -382,8 +388,35 @@ def check_leftovers() -> Finding:
             f"look at them (ps {' '.join(orphans)}), then end them: kill {' '.join(orphans)}",
         )
     if nodes:
-        return ok("leftovers", f"none; {len(nodes)} nodes of a running cluster")
+        return ok("leftovers", f"none; {len(nodes)} node{'s'[: len(nodes) > 1]} of a running cluster")
     return ok("leftovers", "none")
+
+
+def check_logs() -> Finding:
+    """Folders of logs whose cluster is gone: it was ended by SIGKILL, or a node of it died by itself."""
+    try:
+        folders = left_behind()
+    except ImportError:
+        return warning("old logs", "cannot be told without psutil", "mend psutil, above")
+    if not folders:
+        return ok("old logs", "none")
+    shown = [str(folder) for folder in folders[:SHOWN_MAX]]
+    more = f" and {len(folders) - len(shown)} more" if len(folders) > len(shown) else ""
+    says = f"logs of clusters that are gone: {' '.join(shown)}{more}"
+    return warning("old logs", says, "read them if you like, then remove them: kvlab doctor --clean")
+
+
+def clean() -> Iterator[str]:
+    """Remove the folders that `check_logs` names; says a line for each, and of those that would not go."""
+    folders = left_behind()
+    for folder in folders:
+        try:
+            remove(folder)
+            yield f"removed {folder}"
+        except OSError as error:
+            yield f"{folder} stays: {error}"
+    if not folders:
+        yield "Nothing to remove: no cluster that is gone has left anything behind."
 
 
 # -- all of it ----------------------------------------------------------------------------------
@@ -401,6 +434,7 @@ def examine() -> Iterator[Finding]:
     yield check_memory(available_memory_mb())
     yield check_ports()
     yield check_leftovers()
+    yield check_logs()
     yield check_terminal(is_terminal, size.columns, size.lines)
     yield check_colours(is_terminal, os.environ)
     yield check_utf8(sys.stdout.encoding or locale.getencoding())
@@ -432,11 +466,21 @@ def print_findings(findings: Iterable[Finding]) -> None:
 
 @click.command("doctor", short_help="Say whether this machine is fit, and what to do if not.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def doctor_command(as_json: bool) -> None:
+@click.option(
+    "--clean", "cleaning", is_flag=True, help="Only remove what clusters that are gone left behind."
+)
+def doctor_command(as_json: bool, cleaning: bool) -> None:
     """Say whether this machine is fit for kvlab, and what to do if it is not.
 
-    Exits 0 unless a check failed; warnings do not count.
+    Exits 0 unless a check failed; warnings do not count. If a lab that was killed has spoilt the terminal,
+    type `reset` and Enter, though you cannot see it.
     """
+    if cleaning:
+        if as_json:
+            raise click.UsageError("--clean removes and --json reports; give one of them")
+        for line in clean():
+            click.echo(line)
+        return
     findings = list(examine())
     worst = verdict(findings)
     if as_json:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from click.testing import CliRunner
 
 from kvlab import doctor
 from kvlab.doctor import Finding, Verdict
+from tests.process.up import Up
 
 # -- versions -----------------------------------------------------------------------------------
 
@@ -149,6 +152,11 @@ def test_a_terminal_below_80x24_is_a_warning(columns: int, lines: int, verdict: 
     assert doctor.check_terminal(False, columns, lines).verdict is Verdict.OK
 
 
+def test_who_has_a_spoilt_terminal_reads_how_to_mend_it() -> None:
+    assert "type: reset" in doctor.check_terminal(True, 80, 24).says
+    assert "`reset`" in CliRunner().invoke(doctor.doctor_command, ["--help"]).output
+
+
 @pytest.mark.parametrize(
     ("env", "verdict"),
     [
@@ -215,6 +223,76 @@ def test_a_node_whose_starter_is_gone_is_named_and_not_killed(tmp_path: Path) ->
         orphan.wait(timeout=10)
 
 
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def dead_pid() -> int:
+    with subprocess.Popen(["/bin/true"]) as child:
+        pass
+    return child.pid
+
+
+def logs(folder: Path, *names: str) -> Path:
+    folder.mkdir()
+    for name in names or ("n1.log", "n12.log"):
+        (folder / name).write_text("it said this")
+    return folder
+
+
+def test_logs_of_a_cluster_that_is_gone_are_named_and_removed_only_when_asked(temporary: Path) -> None:
+    assert doctor.check_logs() == Finding("old logs", Verdict.OK, "none")
+    left = logs(temporary / f"kvlab-{dead_pid()}-a1_b")
+    finding = doctor.check_logs()
+    assert finding.verdict is Verdict.WARNING
+    assert str(left) in finding.says
+    assert "kvlab doctor --clean" in finding.fix
+    assert left.exists()
+    result = CliRunner().invoke(doctor.doctor_command, ["--clean"])
+    assert (result.exit_code, result.output) == (0, f"removed {left}\n")
+    assert list(temporary.iterdir()) == []
+    assert "Nothing to remove" in CliRunner().invoke(doctor.doctor_command, ["--clean"]).output
+
+
+def test_what_is_not_surely_ours_and_dead_is_never_removed(temporary: Path) -> None:
+    dead = dead_pid()
+    logs(temporary / f"kvlab-{os.getpid()}-alive")
+    logs(temporary / f"kvlab-{dead}-diary", "n1.log", "diary.txt")
+    logs(temporary / "kvlab-notes")
+    logs(temporary / f"mykvlab-{dead}-x")
+    (temporary / f"kvlab-{dead}-file").write_text("")
+    logs(temporary / "elsewhere")
+    (temporary / f"kvlab-{dead}-link").symlink_to(temporary / "elsewhere")
+    (temporary / f"kvlab-{dead}-nested").mkdir()
+    (temporary / f"kvlab-{dead}-nested" / "n1.log").mkdir()
+    before = sorted(temporary.rglob("*"))
+    assert doctor.check_logs().verdict is Verdict.OK
+    list(doctor.clean())
+    assert sorted(temporary.rglob("*")) == before
+
+
+def test_a_process_that_only_has_the_number_of_the_maker_does_not_keep_its_logs(temporary: Path) -> None:
+    left = logs(temporary / f"kvlab-{os.getpid()}-x")
+    long_ago = psutil.Process().create_time() - 3600
+    os.utime(left, (long_ago, long_ago))
+    assert str(left) in doctor.check_logs().says
+
+
+def test_a_killed_cluster_leaves_logs_that_the_doctor_finds(temporary: Path) -> None:
+    with Up(temporary, "1", "--json") as cluster:
+        cluster.ready(1)
+        assert doctor.check_logs().verdict is Verdict.OK  # it lives
+        cluster.process.kill()
+        cluster.process.wait()
+        cluster.assert_no_process_is_left()
+    (left,) = temporary.iterdir()
+    assert str(left) in doctor.check_logs().says
+    assert list(doctor.clean()) == [f"removed {left}"]
+
+
 # -- the command --------------------------------------------------------------------------------
 
 
@@ -251,3 +329,11 @@ def test_a_whole_examination_of_this_machine_finds_nothing_that_fails() -> None:
     assert [finding for finding in findings if finding.verdict is Verdict.FAILED] == []
     assert all(bool(finding.fix) == (finding.verdict is not Verdict.OK) for finding in findings)
     assert len({finding.check for finding in findings}) == len(findings)
+
+
+def test_the_doctor_needs_next_to_nothing_of_what_it_looks_for() -> None:
+    """Otherwise it could not say what is missing."""
+    looked_for = {"mmh3", "psutil", "hiredis", "textual"}
+    code = f"import sys, kvlab.doctor; print({looked_for} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -18,7 +18,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,6 +45,7 @@ from kvlab.world.control import (
     ToSupervisor,
     Watch,
 )
+from kvlab.world.folders import make_folder
 from kvlab.world.process.wire import LOOPBACK, FrameConnection, decoded, is_free, listener
 from kvlab.world.world import NodeInfo, NodeState, World
 
@@ -129,7 +129,7 @@ class ProcessWorld(World):
         self._server = await loop.create_server(
             lambda: FrameConnection(self._on_frame, self._on_lost), LOOPBACK, 0
         )
-        self._folder = Path(tempfile.mkdtemp(prefix="kvlab-"))
+        self._folder = make_folder()
         await super().start()
 
     def _assign_port(self, node: NodeId, wanted: int | None) -> None:
