@@ -26,7 +26,7 @@ WITNESS_MAX = 4
 class Operation(msgspec.Struct, frozen=True):
     """One operation of one client. Times are milliseconds since the world started."""
 
-    kind: str  # get, put or delete
+    kind: str  # get, put, delete or cas
     key: Key
     session: str  # the node it went through: a client has one session with each
     start_ms: float
@@ -35,17 +35,24 @@ class Operation(msgspec.Struct, frozen=True):
     value: bytes | None = None  # what a put wrote
     found: tuple[bytes, ...] = ()  # what a get found: siblings are several, () is missing
     mortal: bool = False  # a put with a time to live: that it is gone later proves nothing
+    expected: tuple[bytes, ...] = ()
+    """What a cas (compare-and-set) writes over; () is missing. `found` is what it found: if that is another,
+    it has written nothing."""
+    replaces: tuple[bytes, ...] | None = None
+    """Of a write that carries a context: the values that its client had seen. None: there are no contexts
+    here, and a write replaces whatever came before it."""
 
     def __str__(self) -> str:
         value = f" {_shown(self.value)}" if self.value is not None else ""
         found = f" = {' '.join(map(_shown, self.found)) or 'missing'}"
-        found = found if self.kind == "get" and self.outcome is Outcome.OK else ""
+        found = found if self.kind in ("get", "cas") and self.outcome is Outcome.OK else ""
         when = f"{self.start_ms:8.0f} to {self.end_ms:.0f} ms"
         return f"{when}  {self.kind} {_shown(self.key)}{value} via {self.session}{found}  {self.outcome}"
 
     @property
     def is_write(self) -> bool:
-        return self.kind != "get"
+        refused = self.kind == "cas" and self.outcome is Outcome.OK and self.found != self.expected
+        return self.kind != "get" and not refused
 
     @property
     def perhaps_done(self) -> bool:

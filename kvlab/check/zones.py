@@ -1,11 +1,11 @@
-"""Linearizability of registers: is there one order of all operations that explains every read?
+"""Zones: linearizability of a register to which no value is written twice, at once.
 
 Source: Gibbons and Korach 1997, "Testing Shared Memories": each written value has a zone, from the first
 response to the last call among its write and its reads.
 Invariant: with unique written values, a history is linearizable exactly if no read lacks or precedes its
 write and no two zones are in each other's way. O(n log n): 10,000 operations take milliseconds.
 Deviation: an unknown write that was read returns at infinity; one never read is dropped, as is an unknown
-read. Repeated values, deletes, siblings and values that expire are undecided.
+read. Where a value repeats, check/linear.py searches instead.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from math import inf
 
 import msgspec
 
-from kvlab.check.history import Judgement, Operation, Verdict, by_key, illegal, merged, shown
+from kvlab.check.history import Judgement, Operation, Verdict, illegal, shown
 from kvlab.errors import Outcome
 
 CLAIM = "linearizable"
@@ -41,36 +41,28 @@ class Zone(msgspec.Struct, frozen=True):
         return self.first < self.last
 
 
-def linearizable(history: Sequence[Operation]) -> Judgement:
-    """Judge each key by itself: that is enough (Herlihy and Wing 1990, locality)."""
-    judged = [_one_register(operations) for operations in by_key(history).values()]
-    return merged(CLAIM, judged, "one order of all operations explains every read")
+def suits(operations: Sequence[Operation]) -> bool:
+    """Whether each state of this register has one source: no value is written twice, none is deleted."""
+    written = [op.value for op in operations if op.perhaps_done]
+    return (
+        None not in written
+        and len(set(written)) == len(written)
+        and not any(op.kind == "cas" for op in operations)
+    )
 
 
-def _one_register(operations: Sequence[Operation]) -> Judgement:
-    """Judge one key."""
-    writes: dict[bytes, Operation] = {}
+def by_zones(operations: Sequence[Operation]) -> Judgement:
+    """Judge one register that `suits`, and of which no read found siblings."""
+    writes = {op.value: op for op in operations if op.perhaps_done}
     reads: dict[bytes | None, list[Operation]] = defaultdict(list)
     for op in operations:
         if op.kind == "get" and op.outcome is Outcome.OK:
-            if len(op.found) > 1:
-                return _undecided("a read found siblings, and a register has one value", op)
             reads[op.found[0] if op.found else None].append(op)
-        elif op.perhaps_done:
-            if op.value is None:
-                return _undecided("a key was deleted, so that two states of it look the same", op)
-            if op.mortal:
-                return _undecided("a value expires at a time that is nobody's operation", op)
-            if op.value in writes:
-                return _undecided("a value was written twice, so that a read does not tell which", op)
-            writes[op.value] = op
     zones = []
     for value, found in reads.items():
-        write = writes.get(value) if value is not None else None
+        write = writes.get(value)
         if value is not None and write is None:
-            failed = next((op for op in operations if op.value == value), None)
-            why = "whose write had failed" if failed else "that nobody here wrote"
-            return illegal(CLAIM, f"a read found {shown([value])}, {why}", failed, found[0])
+            return sourceless(operations, value, found[0])
         early = next((read for read in found if write and read.end_ms < write.start_ms), None)
         if early:
             return illegal(CLAIM, f"{shown(early.found)} was read before it was written", early, write)
@@ -78,6 +70,13 @@ def _one_register(operations: Sequence[Operation]) -> Judgement:
     unread = (op for value, op in writes.items() if value not in reads and op.outcome is Outcome.OK)
     zones += [_zone(write, []) for write in unread]
     return _apart(zones)
+
+
+def sourceless(operations: Sequence[Operation], value: bytes, read: Operation) -> Judgement:
+    """The judgement on a read of what no write can have left."""
+    failed = next((op for op in operations if op.value == value), None)
+    why = "whose write had failed" if failed else "that nobody here wrote"
+    return illegal(CLAIM, f"a read found {shown([value])}, {why}", failed, read)
 
 
 def _zone(write: Operation | None, reads: Sequence[Operation]) -> Zone:
@@ -112,7 +111,3 @@ def _apart(zones: Sequence[Zone]) -> Judgement:
 def _in_the_way(one: Zone, other: Zone) -> Judgement:
     sentence = "two values would each have to come before the other: no order explains these reads"
     return illegal(CLAIM, sentence, one.ended_first, one.called_last, other.ended_first, other.called_last)
-
-
-def _undecided(why: str, operation: Operation) -> Judgement:
-    return Judgement(CLAIM, Verdict.UNDECIDED, why, (operation,))

@@ -19,9 +19,9 @@ import msgspec
 
 from kvlab.check.convergence import convergence
 from kvlab.check.history import Judgement, Operation, Verdict
+from kvlab.check.linear import linearizable
 from kvlab.check.sessions import monotonic_reads, read_your_writes
 from kvlab.check.writes import no_lost_writes, no_resurrection
-from kvlab.check.zones import linearizable
 from kvlab.errors import KvlabError, OperationError, Outcome, UserError
 from kvlab.messages import Key, NodeId, OpId
 from kvlab.script.commands import (

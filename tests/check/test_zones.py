@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvlab.check.history import WITNESS_MAX, Operation, Verdict
-from kvlab.check.zones import linearizable
+from kvlab.check.linear import linearizable
 from kvlab.errors import Outcome
 
 OK, FAILED, UNKNOWN = Outcome.OK, Outcome.FAILED, Outcome.UNKNOWN
@@ -91,13 +91,6 @@ def test_an_unknown_write_may_happen_long_after_its_client_gave_up() -> None:
     history = [put(b"a", 0, 1, UNKNOWN), put(b"b", 2, 3), get(4, 5, b"b"), get(6, 7, b"a")]
     assert linearizable(history).verdict is Verdict.OK
     assert linearizable([*history, get(8, 9, b"b")]).verdict is Verdict.ILLEGAL
-
-
-def test_a_value_that_was_written_twice_or_deleted_is_undecided() -> None:
-    twice = [put(b"a", 0, 1), put(b"a", 2, 3)]
-    deleted = [put(b"a", 0, 1), Operation("delete", b"k", "n1", 2, 3)]
-    assert linearizable(twice).verdict is Verdict.UNDECIDED
-    assert linearizable(deleted).verdict is Verdict.UNDECIDED
 
 
 def test_each_key_is_judged_by_itself() -> None:

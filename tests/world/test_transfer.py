@@ -17,8 +17,8 @@ from typing import Any, TypeAlias, get_args
 import pytest
 
 from kvlab.check.history import Judgement, Operation, Verdict
+from kvlab.check.linear import linearizable
 from kvlab.check.writes import no_lost_writes, no_resurrection
-from kvlab.check.zones import linearizable
 from kvlab.config import ClusterConfig
 from kvlab.core.placement import Placement
 from kvlab.core.ring import Ring, left
