@@ -65,6 +65,11 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     rebuild_ms: int = 60_000  # between two rebuilds of a node's trees
     grace_ms: int = 120_000  # a tombstone is kept for so long at least, and longer than any hint
 
+    # The simulator
+    chance: str = "stream"
+    """stream, or named: what becomes of a message depends on whose it is, and not on those sent before it
+    (world/sim/network.py). Real networks have no such thing."""
+
     def members(self) -> tuple[Member, ...]:
         """The nodes the cluster starts with: n1, n2, ... dealt to the zones z1, z2, ... in turn."""
         return tuple(Member(NodeId(f"n{i + 1}"), zone=f"z{i % self.zones + 1}") for i in range(self.nodes))

@@ -13,6 +13,7 @@ its question, and both to the client operation for whose sake they were sent.
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, NewType, TypeAlias, TypeVar
 
@@ -390,6 +391,11 @@ encode: Callable[[Frame], bytes] = _encoder.encode
 decode: Callable[[bytes | memoryview], Frame] = _decoder.decode
 """The frame in these bytes. Raises msgspec.DecodeError, whose text says what was expected where, or
 UnicodeDecodeError for a string that is not in UTF-8."""
+
+
+def kinds() -> list[str]:
+    """The names of all types of messages."""
+    return [t.__name__ for union in (AnyRequest, AnyReply) for t in typing.get_args(union)]
 
 
 def kind(message: Any) -> str:

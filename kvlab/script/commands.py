@@ -28,6 +28,10 @@ def _via(node: NodeRef | None) -> str:
     return f" via {node}" if node is not None else ""
 
 
+def _as(name: str | None) -> str:
+    return f" as {name}" if name is not None else ""
+
+
 def _option(name: str, value: object) -> str:
     return f" {name}={value}" if value is not None else ""
 
@@ -39,6 +43,7 @@ def _second(node: NodeRef | None) -> str:
 CONFIG_FIELDS = {
     **{name: name for name in ("nodes", "n", "r", "w", "seed", "choice", "resolve", "zones", "hints")},
     **{name: name for name in ("antientropy", "vnodes", "durable", "preset", "prune", "detector", "fanout")},
+    "chance": "chance",
     "memory": "memory_bytes",
     "timeout": "timeout_ms",
     "repair": "read_repair",
@@ -101,6 +106,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     """ms"""
     grace: int | None = None
     """ms"""
+    chance: str | None = None
 
     def __str__(self) -> str:
         options = msgspec.structs.asdict(self)
@@ -132,7 +138,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Put(msgspec.Struct, frozen=True):
-    """Write a value. `ttl`, in ms, is how long it lives."""
+    """Write a value. `ttl`, in ms, is how long it lives. `name`: what its messages are called by."""
 
     key: Key
     value: bytes
@@ -140,9 +146,10 @@ class Put(msgspec.Struct, frozen=True):
     w: int | None = None
     ttl: int | None = None
     blind: bool = False
+    name: str | None = None
 
     def __str__(self) -> str:
-        options = _via(self.via) + _option("w", self.w)
+        options = _via(self.via) + _as(self.name) + _option("w", self.w)
         options += f" ttl={duration(self.ttl)}" if self.ttl is not None else ""
         options += " blind" if self.blind else ""
         return f"put {quoted(self.key)} {quoted(self.value)}{options}"
@@ -154,9 +161,10 @@ class Get(msgspec.Struct, frozen=True):
     key: Key
     via: NodeRef | None = None
     r: int | None = None
+    name: str | None = None
 
     def __str__(self) -> str:
-        return f"get {quoted(self.key)}{_via(self.via)}{_option('r', self.r)}"
+        return f"get {quoted(self.key)}{_via(self.via)}{_as(self.name)}{_option('r', self.r)}"
 
 
 class Delete(msgspec.Struct, frozen=True):
@@ -164,9 +172,10 @@ class Delete(msgspec.Struct, frozen=True):
 
     key: Key
     via: NodeRef | None = None
+    name: str | None = None
 
     def __str__(self) -> str:
-        return f"del {quoted(self.key)}{_via(self.via)}"
+        return f"del {quoted(self.key)}{_via(self.via)}{_as(self.name)}"
 
 
 class Kill(msgspec.Struct, frozen=True):
@@ -244,6 +253,18 @@ class Lose(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"lose {self.node}{_second(self.other)} {self.percent:g}%"
+
+
+class LoseMessage(msgspec.Struct, frozen=True):
+    """Lose what one node sends another, of this type, for the sake of one operation (`put ... as NAME`)."""
+
+    message: str
+    operation: str
+    sender: NodeRef
+    receiver: NodeRef
+
+    def __str__(self) -> str:
+        return f"lose {self.message} of {self.operation} from {self.sender} to {self.receiver}"
 
 
 class Duplicate(msgspec.Struct, frozen=True):
@@ -359,6 +380,21 @@ class Predict(msgspec.Struct, frozen=True):
         return f"predict {in_quotes(self.question)} = {in_quotes(self.answer)}"
 
 
+class At(msgspec.Struct, frozen=True):
+    """Begin a command so many ms after it was spoken of, and do not wait for its end.
+
+    In a file, lines of these that follow each other are one timeline: spoken of at once, and the line after
+    them waits for them all. Nobody knows beforehand what will be the case by then, so that what makes no
+    sense at its moment is left out.
+    """
+
+    ms: int
+    command: Command
+
+    def __str__(self) -> str:
+        return f"at {duration(self.ms)} {self.command}"
+
+
 Command: TypeAlias = (
     Cluster
     | Put
@@ -372,6 +408,7 @@ Command: TypeAlias = (
     | Heal
     | Slow
     | Lose
+    | LoseMessage
     | Duplicate
     | Skew
     | Add
@@ -381,6 +418,7 @@ Command: TypeAlias = (
     | Expect
     | Check
     | Load
+    | At
     | Say
     | Predict
 )
@@ -399,10 +437,10 @@ USAGE = {
     "[resolve=siblings|newest|union] [zones=2] [hints=on|off] [antientropy=on|off] "
     "[vnodes=16] [memory=64kb] [timeout=500ms] [durable=on|off] [preset=strong|weak|eventual] "
     "[repair=on|off] [writeback=on|off] [prune=10] [detector=heartbeat|phi] [fanout=2] [gossip=200ms] "
-    "[suspect=1s] [fail=2s] [hintttl=1m] [exchange=1s] [grace=2m]",
-    "put": "put KEY VALUE [via NODE] [w=W] [ttl=5s] [blind]",
-    "get": "get KEY [via NODE] [r=R]",
-    "del": "del KEY [via NODE]",
+    "[suspect=1s] [fail=2s] [hintttl=1m] [exchange=1s] [grace=2m] [chance=named]",
+    "put": "put KEY VALUE [via NODE] [as NAME] [w=W] [ttl=5s] [blind]",
+    "get": "get KEY [via NODE] [as NAME] [r=R]",
+    "del": "del KEY [via NODE] [as NAME]",
     "kill": "kill NODE",
     "restart": "restart NODE [empty]",
     "pause": "pause NODE",
@@ -410,7 +448,7 @@ USAGE = {
     "partition": "partition n1 n2 | n3 n4 n5",
     "heal": "heal",
     "slow": "slow NODE [NODE] 80ms[+-20ms]",
-    "lose": "lose NODE [NODE] 10%",
+    "lose": "lose NODE [NODE] 10%, or lose MESSAGE of NAME from NODE to NODE",
     "duplicate": "duplicate NODE [NODE] 10%",
     "skew": "skew NODE +5s",
     "add": "add NODE [zone=Z] [weight=2]",
@@ -419,6 +457,7 @@ USAGE = {
     "expect": "expect CONDITION",
     "check": f"check {'|'.join(CLAIMS)}",
     "load": "load 200/s for 10s [reads=50%] [keys=100] [zipf]",
+    "at": "at 120ms COMMAND",
     "say": 'say "text"',
     "predict": 'predict "question" = "answer"',
 }

@@ -18,6 +18,7 @@ from kvlab.script.commands import (
     SWITCHES,
     USAGE,
     Add,
+    At,
     Check,
     Cluster,
     Command,
@@ -29,6 +30,7 @@ from kvlab.script.commands import (
     Kill,
     Load,
     Lose,
+    LoseMessage,
     Partition,
     Pause,
     Predict,
@@ -62,6 +64,7 @@ from kvlab.script.words import OPERATORS, Word
 
 _RATE = re.compile(r"([0-9]{1,6})/s")
 _ZONE = re.compile(r"[A-Za-z0-9]{1,20}")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _ERROR_NAME = re.compile(r"[A-Z][A-Za-z]{0,40}")
 
 # What a person who knows other tools writes first.
@@ -88,7 +91,11 @@ _ALSO_CALLED = {
 
 def command(line: str, words: Sequence[Word]) -> Command:
     """The command that these words are. Raises Misread."""
-    reader = Reader(line, words)
+    return _command(Reader(line, words))
+
+
+def _command(reader: Reader) -> Command:
+    """The command that begins here and ends with the line."""
     first = reader.take("a command (" + ", ".join(USAGE) + ")")
     if first.text not in USAGE or first.quoted:
         nearest = _ALSO_CALLED.get(first.text.lower(), "") or first.text.lower()
@@ -114,8 +121,7 @@ def _arguments(name: str, r: Reader) -> Command:
         case "get":
             return _get(r)
         case "del":
-            key = r.key()
-            return Delete(key, r.node() if r.option("via") else None)
+            return _delete(r)
         case "kill":
             return Kill(r.node())
         case "restart":
@@ -131,7 +137,7 @@ def _arguments(name: str, r: Reader) -> Command:
         case "slow":
             return _slow(r)
         case "lose":
-            return Lose(*_link(r), r.percent())
+            return _lose(r)
         case "duplicate":
             return Duplicate(*_link(r), r.percent())
         case "skew":
@@ -148,6 +154,8 @@ def _arguments(name: str, r: Reader) -> Command:
             return Check(r.choice(*CLAIMS))
         case "load":
             return _load(r)
+        case "at":
+            return _at(r)
         case "say":
             return _say(r)
         case "predict":
@@ -173,6 +181,8 @@ def _cluster(r: Reader) -> Cluster:
                 words[name] = r.choice("strong", "weak", "eventual")
             case "detector":
                 words[name] = r.choice("heartbeat", "phi")
+            case "chance":
+                words[name] = r.choice("stream", "named")
             case "memory":
                 numbers[name] = r.size()
             case "seed":
@@ -190,29 +200,53 @@ def _cluster(r: Reader) -> Cluster:
 
 def _put(r: Reader) -> Put:
     key, value = r.key(), r.value()
-    via, w, ttl, blind = None, None, None, False
-    while name := r.option("via", "w=", "ttl=", "blind"):
+    via, called, w, ttl, blind = None, None, None, None, False
+    while name := r.option("via", "as", "w=", "ttl=", "blind"):
         match name:
             case "via":
                 via = r.node()
+            case "as":
+                called = _name(r)
             case "w=":
                 w = r.number(1)
             case "ttl=":
                 ttl = r.duration()
             case _:
                 blind = True
-    return Put(key, value, via, w, ttl, blind)
+    return Put(key, value, via, w, ttl, blind, called)
 
 
 def _get(r: Reader) -> Get:
     key = r.key()
-    via, replies = None, None
-    while name := r.option("via", "r="):
+    via, called, replies = None, None, None
+    while name := r.option("via", "as", "r="):
+        match name:
+            case "via":
+                via = r.node()
+            case "as":
+                called = _name(r)
+            case _:
+                replies = r.number(1)
+    return Get(key, via, replies, called)
+
+
+def _delete(r: Reader) -> Delete:
+    key = r.key()
+    via, called = None, None
+    while name := r.option("via", "as"):
         if name == "via":
             via = r.node()
         else:
-            replies = r.number(1)
-    return Get(key, via, replies)
+            called = _name(r)
+    return Delete(key, via, called)
+
+
+def _name(r: Reader) -> str:
+    """What an operation is called by."""
+    word = r.take("a name for this operation")
+    if not _NAME.fullmatch(word.text):
+        r.wrong("a short name of letters and digits, such as w1", word)
+    return word.text
 
 
 def _partition(r: Reader) -> Partition:
@@ -247,6 +281,30 @@ def _link(r: Reader) -> tuple[NodeRef, NodeRef | None]:
     if other == node:
         r.fail(f"{node} has no link to itself; name two nodes", word)
     return node, other
+
+
+def _lose(r: Reader) -> Lose | LoseMessage:
+    """A share of all messages on a link, or those of one name; `of` tells which."""
+    if not (len(r.words) > r.at + 1 and r.words[r.at + 1].is_bare("of")):
+        return Lose(*_link(r), r.percent())
+    word = r.take("a type of message, such as Keep")
+    if not _ERROR_NAME.fullmatch(word.text):
+        r.wrong("a type of message, such as Keep", word)
+    r.require("of")
+    operation = _name(r)
+    r.require("from")
+    sender = r.node()
+    r.require("to")
+    return LoseMessage(word.text, operation, sender, r.node())
+
+
+def _at(r: Reader) -> At:
+    ms = r.duration(0)
+    word = r.peek()
+    if word and word.is_bare("at", "cluster", "wait"):
+        r.fail(f"`{word.text}` has no place in a timeline", word)
+    r.seen.clear()
+    return At(ms, _command(r))
 
 
 def _slow(r: Reader) -> Slow:

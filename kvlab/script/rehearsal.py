@@ -6,17 +6,19 @@ exist at that point of the file, are refused here, before anything is started, i
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
-from kvlab import errors, stages
+from kvlab import errors, messages, stages
 from kvlab.config import ClusterConfig
 from kvlab.errors import KvlabError, NoSuchNode, NotInThisStage, UserError
 from kvlab.script import parse
 from kvlab.script.commands import (
     Add,
+    At,
     Cluster,
     Command,
     Delete,
@@ -25,6 +27,7 @@ from kvlab.script.commands import (
     Get,
     Kill,
     Lose,
+    LoseMessage,
     Partition,
     Pause,
     Put,
@@ -148,8 +151,12 @@ class Rehearsal:
                 self._replicas_asked("r", r)
             case Partition():
                 self._partition(command)
-            case Slow() | Lose() | Duplicate() if self.stage.nodes_max == 1:
+            case At(command=later):
+                self.consider(later)
+            case Slow() | Lose() | LoseMessage() | Duplicate() if self.stage.nodes_max == 1:
                 raise NotInThisStage(f"{self.stage.title}, is one node: there is no network between nodes")
+            case LoseMessage(message=message):
+                self._message(message)
             case Add():
                 self._add(command)
             case Remove():
@@ -198,6 +205,15 @@ class Rehearsal:
         if len(names) == len(everyone) and (left_out := self.surely - names):
             missing = ", ".join(name for name in self.perhaps if name in left_out)
             raise UserError(f"a partition names every node; {missing} stands in no group")
+
+    def _message(self, name: str) -> None:
+        """Whether single messages can be spoken of, and whether there is one of this type."""
+        if self.config.chance != "named":
+            raise UserError("messages have names only in `cluster ... chance=named`, in the simulator")
+        if name not in (known := messages.kinds()):
+            close = difflib.get_close_matches(name, known, n=1)
+            meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            raise UserError(f"there is no message {name}; {meant}")
 
     def _add(self, add: Add) -> None:
         self.stage.require_ring_changes("add a node")
@@ -264,6 +280,10 @@ def nodes_of(command: Command) -> Iterator[NodeRef]:
             | Remove(node=node)
         ):
             named = (node,)
+        case At(command=later):
+            return nodes_of(later)
+        case LoseMessage(sender=sender, receiver=receiver):
+            named = (sender, receiver)
         case Slow(node=node, other=other) | Lose(node=node, other=other) | Duplicate(node=node, other=other):
             named = (node, other)
         case Partition(groups=groups):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from kvlab.check.history import Operation
 from kvlab.config import ClusterConfig
 from kvlab.errors import UserError
-from kvlab.script.commands import Cluster
-from kvlab.script.parse import Problem, Scenario, ScriptError
+from kvlab.script.commands import At, Cluster
+from kvlab.script.parse import Line, Problem, Scenario, ScriptError
 from kvlab.script.session import Failure, Session, Step
 from kvlab.world.world import World
 
@@ -54,9 +56,8 @@ async def run_scenario(
     session = Session(world, say)
     steps: list[Step] = []
     begun = world.at_ms()
-    for line in scenario.lines:
-        if isinstance(line.command, Cluster):
-            continue  # the world is what it asked for
+
+    async def do(line: Line) -> None:
         try:
             step = await session.do(line.command, line.number)
         except UserError as error:
@@ -64,7 +65,22 @@ async def run_scenario(
             raise ScriptError(scenario.name, [problem]) from error
         steps.append(step)
         watch(step)
-        if step.failure is not None:
+
+    for at_once in _together(scenario.lines):
+        done = len(steps)
+        await asyncio.gather(*map(do, at_once))
+        failures = [step.failure for step in steps[done:] if step.failure is not None]
+        if failures:
             last = tuple(session.history[-LAST_SHOWN:])
-            return Report(tuple(steps), world.at_ms() - begun, step.failure, last)
+            return Report(tuple(steps), world.at_ms() - begun, failures[0], last)
     return Report(tuple(steps), world.at_ms() - begun)
+
+
+def _together(lines: Sequence[Line]) -> Iterator[list[Line]]:
+    """The commands in their order, those of one timeline together."""
+    for timed, block in itertools.groupby(lines, lambda line: isinstance(line.command, At)):
+        if timed:
+            yield list(block)
+        else:
+            # The world is what `cluster` asked for.
+            yield from ([line] for line in block if not isinstance(line.command, Cluster))

@@ -26,6 +26,7 @@ from kvlab.errors import KvlabError, OperationError, Outcome, UserError
 from kvlab.messages import Key, NodeId, OpId
 from kvlab.script.commands import (
     Add,
+    At,
     Check,
     Cluster,
     Command,
@@ -37,6 +38,7 @@ from kvlab.script.commands import (
     Kill,
     Load,
     Lose,
+    LoseMessage,
     Partition,
     Pause,
     Predict,
@@ -147,6 +149,8 @@ class Session:
 
     async def do(self, command: Command, line: int = 0) -> Step:
         """Do one command. Raises UserError, before anything is done, if it makes no sense now."""
+        if isinstance(command, At):
+            return await self._do_later(command, line)
         Rehearsal(self.world.config, self.world.members()).consider(command)
         named: list[tuple[str, NodeId]] = []
         _named.set(named)
@@ -171,6 +175,16 @@ class Session:
         took_ms = self.world.at_ms() - begun
         places = tuple(dict.fromkeys(named))  # `wait until` names them each time that it looks
         return msgspec.structs.replace(step, took_ms=took_ms, nodes=places, line=line, failure=failure)
+
+    async def _do_later(self, at: At, line: int) -> Step:
+        """Do it at its time, if it makes sense then; the step is that of the command itself."""
+        Rehearsal(self.world.config, self.world.members()).consider(at)
+        await self.world.sleep(at.ms / 1000)
+        try:
+            step = await self.do(at.command, line)
+        except UserError as error:
+            return Step(at.command, self.world.at_ms(), 0, f"left out: {error}", line=line)
+        return msgspec.structs.replace(step, failure=None) if step.error else step
 
     def _fell_short(self, told: events.ScriptLine, how: str) -> None:
         self.world.tell(events.LineFailed(self.world.at_ms(), NodeId(""), told.line, told.at_ms, how))
@@ -205,6 +219,9 @@ class Session:
                 await world.slow(*await self._ends(node, other), delay, jitter)
             case Lose(node, other, percent):
                 await world.lose(*await self._ends(node, other), percent / 100)
+            case LoseMessage(message, operation, sender, receiver):
+                from_node, to_node = await self._ends(sender, receiver)
+                await world.lose_message(message, OpId(operation), from_node, str(to_node))
             case Duplicate(node, other, percent):
                 await world.duplicate(*await self._ends(node, other), percent / 100)
             case Skew(node, by):
@@ -218,7 +235,7 @@ class Session:
             case Predict():
                 self._tell(f"Predict: {command.question}")
                 self._tell(f"Answer: {command.answer}")
-            case Cluster():
+            case Cluster() | At():
                 raise UserError("a cluster is running; `cluster` stands first in a file, once")
         return Step(command, at_ms, 0, text)
 
@@ -233,16 +250,17 @@ class Session:
         via = await self.resolve(command.via) if command.via is not None else None
         world, begun = self.world, self.world.at_ms()
         match command:
-            case Put(key, value, _, w, ttl, blind):
+            case Put(key, value, _, w, ttl, blind, name):
                 expires = world.now_ms() + ttl if ttl is not None else None
-                seen = b"" if blind else self._seen(via, key)
-                result = await world.put(key, value, via=via, w=w, context=seen, expires_ms=expires)
+                seen, op = b"" if blind else self._seen(via, key), OpId(name or "")
+                result = await world.put(key, value, via=via, w=w, context=seen, expires_ms=expires, op=op)
                 self._remember(result, begun, value, mortal=ttl is not None)
-            case Get(key, _, r):
-                result = await world.get(key, via=via, r=r)
+            case Get(key, _, r, name):
+                result = await world.get(key, via=via, r=r, op=OpId(name or ""))
                 self._remember(result, begun)
-            case Delete(key):
-                result = await world.delete(key, via=via, context=self._seen(via, key))
+            case Delete(key, _, name):
+                seen, op = self._seen(via, key), OpId(name or "")
+                result = await world.delete(key, via=via, context=seen, op=op)
                 self._remember(result, begun)
         self.last = result
         return result

@@ -38,6 +38,8 @@ class DoGet(msgspec.Struct, frozen=True, tag=True):
 
     key: Key
     r: int | None = None
+    op: OpId = OpId("")
+    """What to call it; "": the node finds a name."""
 
 
 class DoPut(msgspec.Struct, frozen=True, tag=True):
@@ -49,6 +51,7 @@ class DoPut(msgspec.Struct, frozen=True, tag=True):
     w: int | None = None
     expires_ms: int | None = None
     context: bytes = b""
+    op: OpId = OpId("")
 
 
 class DoDelete(msgspec.Struct, frozen=True, tag=True):
@@ -57,6 +60,7 @@ class DoDelete(msgspec.Struct, frozen=True, tag=True):
     key: Key
     w: int | None = None
     context: bytes = b""
+    op: OpId = OpId("")
 
 
 class Peek(msgspec.Struct, frozen=True, tag=True):

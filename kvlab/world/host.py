@@ -469,15 +469,12 @@ class Host:
         try:
             match command:
                 case DoGet():
-                    return await self._result(
-                        "get", command.key, None, lambda: self.get(command.key, command.r)
-                    )
+                    return await self._result("get", command, lambda: self.get(command.key, command.r))
                 case DoPut(key, value, w, expires_ms, context):
-                    return await self._result(
-                        "put", key, value, lambda: self.put(key, Item(value, expires_ms), w, context)
-                    )
+                    item = Item(value, expires_ms)
+                    return await self._result("put", command, lambda: self.put(key, item, w, context), value)
                 case DoDelete(key, w, context):
-                    return await self._result("delete", key, None, lambda: self.delete(key, w, context))
+                    return await self._result("delete", command, lambda: self.delete(key, w, context))
                 case Peek():
                     copy = self.node.store.peek(command.key, self.now_ms())
                     return Held(() if copy is None else copy.values)
@@ -534,10 +531,14 @@ class Host:
         return cast(KeepsHints, self.node)
 
     async def _result(
-        self, name: str, key: Key, value: bytes | None, work: Callable[[], Coroutine[Any, Any, object]]
+        self,
+        name: str,
+        command: DoGet | DoPut | DoDelete,
+        work: Callable[[], Coroutine[Any, Any, object]],
+        value: bytes | None = None,
     ) -> Result:
-        started = self.at_ms()
-        op = self.new_op()
+        started, key = self.at_ms(), command.key
+        op = command.op or self.new_op()
         values: tuple[bytes, ...] = ()
         context = b""
         outcome, error, text = Outcome.OK, "", ""

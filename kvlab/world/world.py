@@ -55,6 +55,7 @@ T = TypeVar("T")
 Watcher = Callable[[AnyEvent], None]
 
 ZONE_NAMES_MAX = 20
+NO_NAME = OpId("")
 
 
 class NodeState(StrEnum):
@@ -269,6 +270,13 @@ class World(ABC):
         """Lose this share (0 to 1) of what a and b send each other; without b, of all a's traffic."""
         await self._ail(a, b, loss=self._share(share))
 
+    async def lose_message(self, kind: str, op: OpId, sender: str, receiver: str) -> None:
+        """Lose what `sender` sends `receiver` of this type for the sake of this operation, and nothing else.
+
+        Raises UserError where messages have no names.
+        """
+        raise UserError(f"a real network cannot be told to lose the {kind} of {op}; use --world sim")
+
     async def duplicate(self, a: str, b: str | None, share: float) -> None:
         """Deliver this share (0 to 1) of the messages twice."""
         await self._ail(a, b, duplication=self._share(share))
@@ -405,23 +413,33 @@ class World(ABC):
         w: int | None = None,
         context: bytes = b"",
         expires_ms: int | None = None,
+        op: OpId = NO_NAME,
     ) -> Result:
         """Write through a coordinator (the first node that is up, if not said). Never raises for the
         cluster's bad luck: that is in the Result.
 
         `context` is that of the Result by which the writer last saw the key; without one, the write is blind.
+        `op` is what its messages are called by; "": the node finds a name.
         """
-        return await self._operate("put", key, via, DoPut(key, value, w, expires_ms, context))
+        return await self._operate("put", key, via, DoPut(key, value, w, expires_ms, context, op))
 
-    async def get(self, key: Key, *, via: str | None = None, r: int | None = None) -> Result:
+    async def get(
+        self, key: Key, *, via: str | None = None, r: int | None = None, op: OpId = NO_NAME
+    ) -> Result:
         """Read through a coordinator."""
-        return await self._operate("get", key, via, DoGet(key, r))
+        return await self._operate("get", key, via, DoGet(key, r, op))
 
     async def delete(
-        self, key: Key, *, via: str | None = None, w: int | None = None, context: bytes = b""
+        self,
+        key: Key,
+        *,
+        via: str | None = None,
+        w: int | None = None,
+        context: bytes = b"",
+        op: OpId = NO_NAME,
     ) -> Result:
         """Delete through a coordinator. Without a context, it deletes what the coordinator finds."""
-        return await self._operate("delete", key, via, DoDelete(key, w, context))
+        return await self._operate("delete", key, via, DoDelete(key, w, context, op))
 
     async def _operate(
         self, kind: str, key: Key, via: str | None, command: DoGet | DoPut | DoDelete
@@ -433,7 +451,7 @@ class World(ABC):
             response = await self.call(node, command)
         except OperationError as error:
             name, text, took = type(error).__name__, str(error), round(self.at_ms() - started, 3)
-            return Result(OpId(""), kind, key, node, error.outcome, (), name, text, took)
+            return Result(command.op, kind, key, node, error.outcome, (), name, text, took)
         return self._expect(response, Result)
 
     # -- looking in ------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ clusters = st.builds(
     fanout=st.none() | positive,
     **{name: st.none() | st.booleans() for name in c.SWITCHES},
     **{name: st.none() | times for name in c.DURATIONS},
+    chance=st.sampled_from([None, "stream", "named"]),
 )
 
 links = st.tuples(nodes, st.none() | nodes).filter(lambda ends: ends[0] != ends[1])
@@ -67,10 +68,16 @@ def partitions(draw: st.DrawFn) -> c.Partition:
     return c.Partition((tuple(everyone[:cut]), tuple(everyone[cut:])))
 
 
-lines = st.one_of(  # what may stand after `cluster`
-    st.builds(c.Put, keys, values, st.none() | nodes, st.none() | positive, st.none() | times, st.booleans()),
-    st.builds(c.Get, keys, st.none() | nodes, st.none() | positive),
-    st.builds(c.Delete, keys, st.none() | nodes),
+calls = st.none() | st.sampled_from(["w1", "as", "r-2", "a_b.c"])
+kinds = st.sampled_from(["Keep", "Fetched", "Nonsense"])
+
+untimed = st.one_of(  # what may stand after `cluster`
+    st.builds(
+        c.Put, keys, values, st.none() | nodes, st.none() | positive, st.none() | times, st.booleans(), calls
+    ),
+    st.builds(c.Get, keys, st.none() | nodes, st.none() | positive, calls),
+    st.builds(c.Delete, keys, st.none() | nodes, calls),
+    st.builds(c.LoseMessage, kinds, calls.map(lambda name: name or "w"), nodes, nodes),
     st.builds(c.Kill, nodes),
     st.builds(c.Restart, nodes, st.booleans()),
     st.builds(c.Pause, nodes),
@@ -94,4 +101,7 @@ lines = st.one_of(  # what may stand after `cluster`
     st.builds(c.Predict, texts, texts),
 )
 
+lines = untimed | st.builds(
+    c.At, times, untimed.filter(lambda command: not isinstance(command, c.Wait | c.WaitUntil))
+)
 commands = clusters | lines

@@ -247,3 +247,65 @@ def test_a_percentile_is_the_nearest_rank() -> None:
     values = [float(i) for i in range(1, 101)]
     assert [percentile(values, share) for share in (0.0, 0.5, 0.99, 1.0)] == [1, 50, 99, 100]
     assert percentile([], 0.5) == 0
+
+
+# -- timelines -----------------------------------------------------------------------------------
+
+
+def test_the_lines_of_a_timeline_are_begun_at_once_and_the_line_after_it_waits_for_them_all() -> None:
+    timeline = "at 50ms put k b via n2\nat 10ms put k a via n1\nat 52ms get k via n1\nwait 5ms\n"
+    done = steps(f"cluster stage=4\nwait 1s\n{timeline}")[1:]
+    assert [(str(step.command), step.at_ms) for step in done[:1]] == [("put k a via n1", 1010)]
+    assert {str(step.command): step.at_ms for step in done[1:3]} == {
+        "put k b via n2": 1050,
+        "get k via n1": 1052,
+    }
+    assert done[3].at_ms > 1052
+    assert done[1].at_ms + done[1].took_ms > 1050  # the two overlapped
+
+
+def test_what_makes_no_sense_at_its_moment_is_left_out_of_a_timeline() -> None:
+    report = run("cluster stage=4\nat 1ms resume n2\nat 2ms kill n3\nat 3ms kill n3\n")
+    assert report.holds
+    assert [step.text for step in report.steps] == [
+        "left out: cannot resume n2: it is up, not paused",
+        "",
+        "left out: cannot kill n3: it is down, not up or paused",
+    ]
+
+
+NAMED = "cluster stage=4 nodes=4 chance=named timeout=100ms seed={seed}\n"
+
+
+def test_one_message_can_be_lost_by_its_name() -> None:
+    told: list[AnyEvent] = []
+    text = (
+        NAMED.format(seed=3) + "lose Keep of w1 from n1 to k#3\nput k a via n1 as w1\nput k b via n1 as w2\n"
+    )
+    report = run(text, watched=told)
+    lost = [(event.op, event.kind) for event in told if isinstance(event, events.MessageDropped)]
+    assert lost == [("w1", "Keep")]
+    assert [step.outcome for step in report.steps[1:]] == ["unknown", "ok"]
+
+
+def messages_of(op: str, told: list[AnyEvent]) -> list[tuple[float, str, str, str]]:
+    """When each of its messages arrived or was lost, whatever number it had."""
+    kinds = events.Delivered | events.MessageDropped
+    return [
+        (event.at_ms, type(event).__name__, event.node, event.kind)
+        for event in told
+        if isinstance(event, kinds) and event.op == op
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_leaving_out_an_operation_changes_nothing_for_the_messages_of_the_others(seed: int) -> None:
+    """With chance from one stream it does: then this fails."""
+    first = "at 1ms put a x via n2 as w1\n"
+    rest = "at 0ms lose n1 30%\nat 3ms put k a via n1 as w2\nat 4ms put k b via n3 as w3\n"
+    whole: list[AnyEvent] = []
+    part: list[AnyEvent] = []
+    run(NAMED.format(seed=seed) + first + rest, watched=whole)
+    run(NAMED.format(seed=seed) + rest, watched=part)
+    for op in ("w2", "w3"):
+        assert messages_of(op, whole) == messages_of(op, part) != []

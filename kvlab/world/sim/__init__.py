@@ -23,13 +23,13 @@ from random import Random
 from typing import Any, TypeVar
 
 from kvlab.config import ClusterConfig
-from kvlab.errors import NoAnswer, NodeDown
-from kvlab.messages import NodeId
+from kvlab.errors import NoAnswer, NodeDown, UserError
+from kvlab.messages import NodeId, OpId
 from kvlab.trace import events
 from kvlab.world.control import Command, Response
 from kvlab.world.host import Host
 from kvlab.world.sim.loop import SimLoop, life
-from kvlab.world.sim.network import Life, Network, Port
+from kvlab.world.sim.network import Life, NamedPort, Names, Network, Port
 from kvlab.world.world import NodeInfo, Watcher, World
 
 T = TypeVar("T")
@@ -63,6 +63,7 @@ class SimWorld(World):
         super().__init__(config)
         self.loop = SimLoop()  # type: ignore[abstract]  # it has no sockets, processes or signals to offer
         self._network = Network(self.loop, self.faults, Random(f"{config.seed}/network"))
+        self._names = Names(config.seed) if config.chance == "named" else None
         self._calls: dict[NodeId, list[asyncio.Future[Response]]] = {}
         self._disks: dict[NodeId, MemoryDisk] = {}
         self._actions: list[tuple[int, Action[Any]]] = []
@@ -132,7 +133,10 @@ class SimWorld(World):
         context = Context()
         lived = Life(context)
         context.run(life.set, lived)
-        port = Port(self._network, info.node, info.generation)
+        if self._names is None:
+            port = Port(self._network, info.node, info.generation)
+        else:
+            port = NamedPort(self._network, info.node, info.generation, self._names)
         host = context.run(self._host, info, port)
         lived.host = host
         self._network.lives[info.node] = lived
@@ -169,6 +173,16 @@ class SimWorld(World):
 
     async def _wake(self, info: NodeInfo) -> None:
         self.loop.wake(self._network.lives[info.node])
+
+    async def lose_message(self, kind: str, op: OpId, sender: str, receiver: str) -> None:
+        if self._names is None:
+            raise UserError("messages have names only in `cluster ... chance=named`")
+        self._names.doomed.add((op, self.info(sender).node, self.info(receiver).node, kind))
+
+    @property
+    def traced(self) -> bool:
+        """Where messages are named, the nodes have to say whose each is, whoever listens."""
+        return self._names is not None or super().traced
 
     async def _push_faults(self) -> None:
         """The network looks at `self.faults` itself."""
