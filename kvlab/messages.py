@@ -183,6 +183,23 @@ class RingSpec(msgspec.Struct, frozen=True, array_like=True):
     vnodes: int
 
 
+class Row(msgspec.Struct, frozen=True, array_like=True):
+    """What the sender of a heartbeat table knows of one node (core/membership.py).
+
+    `generation` counts the node's lives, `heartbeat` the periods of this one; `age_ms` ago somebody heard
+    that from the node itself. `accusers` have heard nothing later for too long. `left`: it is a member no
+    more. `address` is where it listens for its peers: a port on loopback, 0 where names are addresses.
+    """
+
+    node: NodeId
+    generation: int
+    heartbeat: int
+    age_ms: int
+    accusers: tuple[NodeId, ...] = ()
+    left: bool = False
+    address: int = 0
+
+
 class Reply(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """An answer."""
 
