@@ -2,15 +2,18 @@
 
 Source: Gifford 1979, weighted voting; DeCandia et al. 2007, section 4.5.
 Invariant: a replica counts once, however often it answers.
+Invariant: a copy that came too late to count is not lost: it still says who is behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import reduce
+from typing import Generic
 
 from kvlab.env import Answer
 from kvlab.errors import OperationError, Outcome, PeerSilent, ReplicasMissing
-from kvlab.messages import NodeId, Reply
+from kvlab.messages import C, Fetched, NodeId, Reply
 
 
 class Tally:
@@ -39,3 +42,29 @@ class Tally:
         silent = [replica for replica in self.of if replica not in (*self.heard, *self.refused)]
         perhaps = self.perhaps or bool(self.heard)
         return error(doing, self.need, got, silent, list(self.refused.values()), perhaps)
+
+
+class Answers(Generic[C]):
+    """The copies that one read has heard of. `agree` makes of two copies what both replicas should hold."""
+
+    def __init__(
+        self, need: int, of: Iterable[NodeId], agree: Callable[[C | None, C | None], C | None]
+    ) -> None:
+        self.tally = Tally(need, of)
+        self.copies: dict[NodeId, C | None] = {}
+        self._agree = agree
+
+    def add(self, replica: NodeId, answer: Answer[Fetched[C]]) -> bool:
+        """Count one answer or its absence; True once enough replicas have answered."""
+        if isinstance(answer, Fetched):
+            self.copies[replica] = answer.copy
+        return self.tally.add(replica, answer)
+
+    def agreed(self) -> C | None:
+        """What the replicas heard so far should all hold; None if none of them knows the key."""
+        return reduce(self._agree, self.copies.values(), None)
+
+    def behind(self) -> list[NodeId]:
+        """The replicas that hold something else, or nothing."""
+        agreed = self.agreed()
+        return [replica for replica, copy in self.copies.items() if copy != agreed]

@@ -167,6 +167,14 @@ STAGES = (
         broken="writes wait for all N, or trust one",
         path="kvlab.stages.s04_replication:ReplicationNode",
     ),
+    Stage(
+        number=5,
+        name="quorum",
+        adds="N, R, W per cluster and per request; last-writer-wins versions; read repair",
+        fixes="one slow or dead replica no longer blocks",
+        broken="clocks lie: an acknowledged write is silently lost; W replicas must be up",
+        path="kvlab.stages.s05_quorum:QuorumNode",
+    ),
 )
 
 
@@ -206,6 +214,11 @@ def checked(config: ClusterConfig) -> ClusterConfig:
             check_range(f"{name}, of n={config.n} replicas,", value, 1, config.n, "nobody else could answer")
     if not stage.quorum:
         _check_all_or_one(config)
+    elif config.read_write_back and (config.r or 0) + (config.w or 0) <= config.n:
+        raise UserError(
+            "to write back what is read makes a register of a key only if r + w > n, "
+            f"and {config.r} + {config.w} is not above {config.n}"
+        )
     return config
 
 

@@ -20,7 +20,9 @@ from kvlab.world.sim import SimWorld
 from kvlab.world.world import World
 
 ONE_COPY = "each key has one copy; stage 4 mends it"
+NO_BUDGET = "what one replica evicts a repair would bring back; stages 1, 3 and 4 have the budget"
 LACKING = {
+    ("a byte budget evicts", 5): NO_BUDGET,
     ("any node coordinates", 1): "there is one node; stage 3 mends it",
     ("the loss of a node loses no key", 1): "it dies with its data; stage 4 mends it",
     ("the loss of a node loses no key", 3): ONE_COPY,
@@ -54,6 +56,11 @@ def live(stage: Stage | int, body: Callable[[SimWorld], Awaitable[None]], **conf
     world.run(lived())
 
 
+async def settled(world: World) -> None:
+    """Let arrive what is on its way: a quorum does not wait for the last replica."""
+    await world.sleep(world.config.timeout_ms / 1000)
+
+
 async def replicas_hold(world: World, key: bytes) -> dict[NodeId, tuple[bytes, ...]]:
     """What each of the key's replicas that is up holds."""
     return {node: await world.peek(node, key) for node in await world.replicas(key) if node in world.up()}
@@ -76,6 +83,7 @@ def test_a_key_is_missing_until_it_is_written_and_again_once_it_is_deleted(stage
         assert ok(await world.get(b"k")) == (b"v",)
         ok(await world.delete(b"k"))
         assert ok(await world.get(b"k")) == ()
+        await settled(world)
         for node in world.up():
             assert (await world.count(node)).keys == 0
 
@@ -88,6 +96,7 @@ def test_a_later_write_replaces_an_earlier_one(stage: Stage) -> None:
         for i in range(20):
             ok(await world.put(b"k", b"%d" % i, via=world.up()[i % len(world.up())]))
             assert ok(await world.get(b"k")) == (b"%d" % i,)
+        await settled(world)
         assert set((await replicas_hold(world, b"k")).values()) == {(b"19",)}
 
     live(stage, body)
@@ -122,6 +131,8 @@ def test_a_key_with_a_time_to_live_is_gone_when_that_is_over(stage: Stage) -> No
 
 @every_stage
 def test_a_node_keeps_its_byte_budget_and_forgets_what_was_not_used_for_longest(stage: Stage) -> None:
+    claim("a byte budget evicts", stage)
+
     async def body(world: SimWorld) -> None:
         ok(await world.put(b"hot", b"v" * 100))
         for i in range(300):
@@ -137,6 +148,8 @@ def test_a_node_keeps_its_byte_budget_and_forgets_what_was_not_used_for_longest(
 
 @every_stage
 def test_a_value_above_the_budget_is_refused_and_changes_nothing(stage: Stage) -> None:
+    claim("a byte budget evicts", stage)
+
     async def body(world: SimWorld) -> None:
         ok(await world.put(b"k", b"small"))
         for via in [node for node in world.up() if node not in await world.replicas(b"k")] or world.up():
@@ -183,7 +196,8 @@ async def loses(world: SimWorld, dead: list[NodeId]) -> list[bytes]:
         await world.kill(node)
     for node in dead if not world.up() or not world.stage.replicated else ():
         await world.restart(node)
-    return [key for key in keys if ok(await world.get(key)) != (b"v",)]
+    r = 1 if world.stage.quorum else None  # whether it is there, not whether a quorum is
+    return [key for key in keys if ok(await world.get(key, r=r)) != (b"v",)]
 
 
 @every_stage
@@ -300,6 +314,7 @@ def test_replicas_agree_after_writes_that_were_not_concurrent(stage: Stage) -> N
     async def body(world: SimWorld) -> None:
         for i in range(30):
             ok(await world.put(b"k%d" % (i % 5), b"%d" % i, via=world.up()[i % len(world.up())]))
+        await settled(world)
         for i in range(5):
             assert len(set((await replicas_hold(world, b"k%d" % i)).values())) == 1
 
@@ -312,6 +327,7 @@ def test_replicas_agree_after_concurrent_writes(stage: Stage) -> None:
 
     async def body(world: SimWorld) -> None:
         await asyncio.gather(*(world.put(b"k", via.encode(), via=via) for via in world.up()))
+        await settled(world)
         assert len(set((await replicas_hold(world, b"k")).values())) == 1
 
     for seed in range(10):
@@ -324,7 +340,7 @@ def test_replicas_agree_after_concurrent_writes(stage: Stage) -> None:
 @every_stage
 @pytest.mark.parametrize("seed", range(6))
 def test_an_outcome_is_true_of_what_the_replicas_hold(stage: Stage, seed: int) -> None:
-    """ok: all of them hold it. failed: none does, nor will. unknown: anything may be."""
+    """ok: as many hold it as had to confirm it. failed: none does, nor will. unknown: anything may be."""
 
     async def body(world: SimWorld) -> None:
         seen: set[Outcome] = set()
@@ -332,7 +348,7 @@ def test_an_outcome_is_true_of_what_the_replicas_hold(stage: Stage, seed: int) -
         for i in range(60):
             key = b"k%d" % i
             replicas = await world.replicas(key)
-            large = i % 10 == 9  # too large to be stored
+            large = i % 10 == 9 and not stage.versioned  # too large to be stored
             stranger = next((node for node in world.up() if node not in replicas), "n1")
             via = NodeId(stranger) if large else world.up()[i % len(world.up())]
             others = [node for node in world.up() if node != via]
@@ -348,14 +364,14 @@ def test_an_outcome_is_true_of_what_the_replicas_hold(stage: Stage, seed: int) -
             held = list((await replicas_hold(world, key)).values())
             seen.add(result.outcome)
             if result.outcome is Outcome.OK:
-                assert held == [(value,)] * len(replicas), result
+                assert held.count((value,)) >= (world.config.w or len(replicas)), result
             elif result.outcome is Outcome.FAILED:
                 assert held == [()] * len(replicas), result
         assert Outcome.OK in seen
-        assert Outcome.FAILED in seen
+        assert (Outcome.FAILED in seen) or stage.versioned
         assert (Outcome.UNKNOWN in seen) == (len(world.up()) > 1)
 
-    live(stage, body, seed=seed, memory_bytes=4096)
+    live(stage, body, seed=seed, memory_bytes=None if stage.versioned else 4096)
 
 
 def test_what_a_dead_coordinator_was_asked_has_failed_and_what_it_had_begun_is_unknown() -> None:
@@ -379,6 +395,7 @@ def test_every_entry_of_what_is_lacking_names_a_stage_and_a_claim() -> None:
         "the loss of a zone loses no key",
         "a write goes on while a replica is away",
         "replicas agree after concurrent writes",
+        "a byte budget evicts",
     }
     assert {name for name, _ in LACKING} == claims
     assert {number for _, number in LACKING} <= {stage.number for stage in STAGES}
