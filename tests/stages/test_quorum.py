@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kvlab.check.history import Operation, Verdict
-from kvlab.check.zones import linearizable
+from kvlab.check.linear import linearizable
 from kvlab.config import ClusterConfig
 from kvlab.errors import Outcome, UserError
 from kvlab.messages import NodeId
