@@ -70,8 +70,6 @@ def lab_command(
     record: Path | None,
 ) -> None:
     """Open the lab on a cluster of STAGE."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise click.ClickException("the lab needs a terminal; `kvlab run FILE` and `kvlab up N` do not")
     if world == "sim" and port is not None:
         raise click.UsageError("--port is for real processes; the simulator has no ports")
     try:
@@ -81,6 +79,8 @@ def lab_command(
                 zones=zones, vnodes=vnodes, memory_bytes=memory, timeout_ms=timeout,
             )
         )  # fmt: skip
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise KvlabError("the lab needs a terminal; `kvlab run FILE` and `kvlab up N` do not")
         asyncio.run(_lab(config, world, port, record, ascii_only=ascii_only, animate=not no_animation))
     except UserError as error:
         raise click.UsageError(str(error)) from None

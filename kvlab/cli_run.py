@@ -56,9 +56,10 @@ class Printed:
 
     def report(self, report: Report, scenario: Scenario) -> None:
         """How it ended, and if badly, why and how to see it again."""
-        took = f"{report.took_ms / 1000:.2f} s"
         if report.failure is None:
-            self.console.print(Text(f"\n{scenario.name}: all of it holds ({took})", style="green"))
+            first, last = (ms / 1000 for ms in (report.began_ms, report.began_ms + report.took_ms))
+            when = f"from {first:.2f}s to {last:.2f}s after the nodes were started"
+            self.console.print(Text(f"\n{scenario.name}: all of it holds ({when})", style="green"))
             return
         failure = report.failure
         shown = [
@@ -109,6 +110,7 @@ class Json:
             "type": "report",
             "scenario": scenario.name,
             "holds": report.holds,
+            "began_ms": round(report.began_ms, 3),
             "took_ms": round(report.took_ms, 3),
             "steps": len(report.steps),
         }

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kvlab.cli_options import cluster_options, config_of
+
+if TYPE_CHECKING:
+    from kvlab.world.world import World
 
 
 @click.command("up")
@@ -75,10 +78,7 @@ def up_command(stage: int, port: int | None, as_json: bool, **options: Any) -> N
                 return
             starting.result()
             if not as_json:
-                first = world.info(world.members()[0])
-                click.echo(
-                    f"{world.stage.title}: try redis-cli -p {first.port}, then KV.HELP. Ctrl-C ends it."
-                )
+                click.echo(_all_ready(world))
             await ending
             if not world.up():
                 raise KvlabError("every node has died; the logs named above say why")
@@ -93,3 +93,16 @@ def up_command(stage: int, port: int | None, as_json: bool, **options: Any) -> N
     asyncio.run(serve())
     if unheard:
         raise unheard[0]  # click ends quietly for a closed pipe
+
+
+def _all_ready(world: World) -> str:
+    """What there is now, and what to do with it."""
+    infos = [world.info(node) for node in world.members()]
+    ready = f"All {len(infos)} nodes are ready" if len(infos) > 1 else "The one node is ready"
+    said = f"{ready}: {world.stage.title}. Try redis-cli -p {infos[0].port}, then KV.HELP. Ctrl-C ends it."
+    zones: dict[str, list[str]] = {}
+    for info in infos:
+        zones.setdefault(info.member.zone, []).append(info.node)
+    if len(zones) > 1:
+        said += " Zones: " + ", ".join(f"{zone} has {' '.join(nodes)}" for zone, nodes in zones.items()) + "."
+    return said

@@ -66,13 +66,23 @@ class Problem(msgspec.Struct, frozen=True):
         return "\n".join(shown)
 
 
+PROBLEMS_SHOWN = 10
+"""How many problems a person is told of at once: who has more has made one mistake many times."""
+
+
 class ScriptError(UserError):
-    """A script that cannot be understood; `problems` are all of them, in the order of their lines."""
+    """A script that cannot be understood; `problems` are all of them, in the order of their lines.
+
+    Its text shows the first ten, and says how many more there are.
+    """
 
     def __init__(self, name: str, problems: Sequence[Problem]) -> None:
         self.name = name
         self.problems = tuple(sorted(problems, key=lambda problem: problem.number))
-        super().__init__("\n\n".join(problem.shown(name) for problem in self.problems))
+        shown = [problem.shown(name) for problem in self.problems[:PROBLEMS_SHOWN]]
+        if more := len(self.problems) - len(shown):
+            shown.append(f"... and {more} more line{'s'[: more > 1]} like these")
+        super().__init__("\n\n".join(shown))
 
 
 # -- files and lines -----------------------------------------------------------------------------

@@ -54,6 +54,7 @@ from kvlab.script.conditions import (
     SiblingsAre,
 )
 from kvlab.script.parse import Problem, Scenario, ScriptError
+from kvlab.trace.recording import RECORDING_BEGINS
 
 # Which stage adds what, and which error belongs to it.
 _OPTIONS = {
@@ -79,7 +80,19 @@ def read_scenario(path: Path) -> Scenario:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; expected a .scenario file") from None
+    if other := _what_else(data):
+        raise UserError(
+            f"{path} is {other}, and not a scenario: that is a text of one command a line, and begins with "
+            "one such as `cluster stage=4`"
+        )
     return understood(data, str(path))
+
+
+def _what_else(data: bytes) -> str:
+    """What a file is that nobody can have meant as a scenario; "" for one that somebody may."""
+    if data.startswith(RECORDING_BEGINS):
+        return "a recording of a run (every event, one JSON object a line)"
+    return "no text" if b"\0" in data else ""
 
 
 def understood(source: str | bytes, name: str = "script") -> Scenario:
@@ -220,7 +233,7 @@ class Rehearsal:
         assert isinstance(add.node, NodeName)  # the parser's promise
         name = add.node.name
         if name in self.surely:
-            raise UserError(f"there is a {name} already")
+            raise UserError(f"{name} is there already")
         if name not in self.perhaps:
             self.perhaps.append(name)
 

@@ -24,6 +24,8 @@ class Report(msgspec.Struct, frozen=True):
     """How a run ended: every step that was done, and why it went no further, if it did not."""
 
     steps: tuple[Step, ...]
+    began_ms: float
+    """By the world's clock, as the times of the steps are; it began to run when the nodes were started."""
     took_ms: float
     failure: Failure | None = None
     last: tuple[Operation, ...] = ()
@@ -72,8 +74,8 @@ async def run_scenario(
         failures = [step.failure for step in steps[done:] if step.failure is not None]
         if failures:
             last = tuple(session.history[-LAST_SHOWN:])
-            return Report(tuple(steps), world.at_ms() - begun, failures[0], last)
-    return Report(tuple(steps), world.at_ms() - begun)
+            return Report(tuple(steps), begun, world.at_ms() - begun, failures[0], last)
+    return Report(tuple(steps), begun, world.at_ms() - begun)
 
 
 def _together(lines: Sequence[Line]) -> Iterator[list[Line]]:

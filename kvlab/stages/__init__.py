@@ -136,6 +136,19 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
+NAMES = {
+    1: "hashmap",
+    2: "cap",
+    3: "ring",
+    4: "replication",
+    5: "quorum",
+    6: "vector clocks",
+    7: "gossip",
+    8: "sloppy quorum",
+    9: "merkle",
+}
+"""All nine, whether they are built or not."""
+
 STAGES = (
     Stage(
         number=1,
@@ -179,12 +192,19 @@ STAGES = (
 
 
 def find(number: int, stages: Iterable[Stage] = STAGES) -> Stage:
-    """The stage of this number. Raises UserError, which lists those that exist."""
+    """The stage of this number. Raises UserError, which lists all nine."""
     for stage in stages:
         if stage.number == number:
             return stage
-    built = ", ".join(f"{stage.number} {stage.name}" for stage in stages)
-    raise UserError(f"there is no stage {number} yet; choose one of: {built}")
+    built = {stage.number: stage.name for stage in stages}
+    to_come = {other: name for other, name in NAMES.items() if other not in built}
+    said = [
+        f"stage {number}, {NAMES[number]}, is to come" if number in NAMES else f"there is no stage {number}"
+    ]
+    said.append("these are built: " + ", ".join(f"{other} {name}" for other, name in built.items()))
+    if to_come:
+        said.append("and these to come: " + ", ".join(f"{other} {name}" for other, name in to_come.items()))
+    raise UserError("; ".join(said))
 
 
 def checked(config: ClusterConfig) -> ClusterConfig:

@@ -24,6 +24,8 @@ from kvlab.errors import UserError
 from kvlab.trace.events import AnyEvent
 
 FORMAT = 1
+RECORDING_BEGINS = b'{"kvlab":'
+"""The first bytes of every recording, of whatever format."""
 FLUSH_MS = 200
 
 

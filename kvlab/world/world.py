@@ -324,7 +324,7 @@ class World(ABC):
         if not (node[:1] == "n" and node[1:].isdecimal() and node[1:] == str(int(node[1:]))):
             raise UserError(f"nodes are called n1, n2, ...; {node!r} is not such a name")
         if name in self.members():
-            raise UserError(f"there is a {node} already; the next free name is {self.next_name()}")
+            raise UserError(f"{node} is there already; the next free name is {self.next_name()}")
         check_range("the number of nodes", len(self.members()) + 1, 1, NODES_MAX, "one machine, one screen")
         check_range("a weight", weight, 1, 16, "a node of weight 2 takes twice the keys")
         if zone is not None and not (zone.isalnum() and len(zone) <= ZONE_NAMES_MAX):

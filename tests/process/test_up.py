@@ -99,11 +99,14 @@ def test_each_ready_node_is_told_at_once_in_exactly_these_words(tmp_path: Path) 
 def test_a_person_reads_where_to_connect_and_a_redis_client_does(tmp_path: Path) -> None:
     """And then the nodes die one by one."""
     port = next_ports()
-    with Up(tmp_path, "4", "--nodes", "3", "--port", str(port)) as cluster:
+    with Up(tmp_path, "4", "--nodes", "3", "--zones", "2", "--port", str(port)) as cluster:
         lines = sorted(cluster.ready())
         for i, line in enumerate(lines):
             assert re.fullmatch(rf"n{i + 1} ready 127\.0\.0\.1:{port + i} pid \d+", line)
-        assert f"redis-cli -p {port}" in cluster.line()
+        assert cluster.line() == (
+            "All 3 nodes are ready: stage 4, replication. "
+            f"Try redis-cli -p {port}, then KV.HELP. Ctrl-C ends it. Zones: z1 has n1 n3, z2 has n2."
+        )
         with (
             redis.Redis(port=port, decode_responses=True) as writer,
             redis.Redis(port=port + 2, decode_responses=True) as reader,

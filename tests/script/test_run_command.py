@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,46 @@ def test_a_file_that_cannot_be_understood_ends_with_2_and_nothing_is_started(sce
     assert "line 2: there is no command kil" in result.stderr
     assert "line 3: stage 4 has no hints; stage 8 adds that" in result.stderr
     assert "2 lines of" in result.stderr
+
+
+def test_of_many_lines_that_cannot_be_understood_ten_are_shown_and_the_rest_counted(scenario: Path) -> None:
+    scenario.write_text("cluster stage=4\n" + "kil n1\n" * 300)
+    result = kvlab_run(scenario)
+    assert result.exit_code == 2
+    assert result.stderr.count("there is no command kil") == 10
+    assert "... and 290 more lines like these" in result.stderr
+    assert "300 lines of" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b'{"kvlab":1,"stage":4,"config":{}}\n' + b'{"type":"NodeKilled"}\n' * 50, "a recording of a run"),
+        (b"\x7fELF\x02\x01\x01\0\0\n\0\xff\n" * 50, "no text"),
+    ],
+)
+def test_a_file_that_cannot_have_been_meant_is_told_in_one_sentence(
+    scenario: Path, data: bytes, what: str
+) -> None:
+    scenario.write_bytes(data)
+    result = kvlab_run(scenario)
+    assert result.exit_code == 2
+    assert f"{scenario} is {what}" in result.stderr
+    assert "begins with one such as `cluster stage=4`" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_times_of_the_steps_and_of_the_whole_are_by_one_clock(scenario: Path) -> None:
+    scenario.write_text("cluster stage=4\nwait 100ms\nwait 200ms\n")
+    result = kvlab_run(scenario, "--world", "process")
+    stamps = [float(seconds) for seconds in re.findall(r"(\d+\.\d\d)s", result.stdout)]
+    assert len(stamps) == 4
+    first, second, begun, ended = stamps
+    assert begun <= first < second < ended
+    assert first - begun < second - first  # the nodes take longer than that to start
+    told = [json.loads(line) for line in kvlab_run(scenario, "--world", "sim", "--json").stdout.splitlines()]
+    assert told[0]["at_ms"] == told[-1]["began_ms"]
+    assert told[-1]["took_ms"] == told[0]["took_ms"] + told[1]["took_ms"]
 
 
 def test_a_command_that_makes_no_sense_when_its_turn_comes_ends_with_2(scenario: Path) -> None:
