@@ -338,7 +338,7 @@ def test_mistakes_are_refused_before_anything_is_done(kind: str) -> None:
             (lambda: world.lose("n1", "n2", 1.5), "0% to 100%"),
             (lambda: world.slow("n1", "n1", 5), "no link to itself"),
             (lambda: world.slow("n1", "n2", -5), "cannot be negative"),
-            (lambda: world.add("n2"), "there is a n2 already; the next free name is n4"),
+            (lambda: world.add("n2"), "n2 is there already; the next free name is n4"),
             (lambda: world.add("bob"), "nodes are called n1, n2"),
             (lambda: world.add("n4", weight=99), "a weight must be 1 to 16"),
             (lambda: world.get(b"k", via="n7"), "there is no node 'n7'"),
