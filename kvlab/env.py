@@ -100,7 +100,8 @@ class Env(Protocol):
         """I now take the peer to be this: alive, suspect, failed or left."""
 
     def hinted(self, owner: NodeId, key: Key, what: str, hints: int) -> None:
-        """A hint for `owner` was kept, delivered, expired or refused; I hold so many in all now."""
+        """A hint for `owner` was kept, merged with an earlier one, delivered, expired, moved to another owner
+        or refused; I hold so many in all now."""
 
     def exchanged(self, peer: NodeId, levels: int, buckets: int, keys: int, size: int) -> None:
         """I have compared trees with the peer: how many levels deep, how many buckets and keys differed,

@@ -143,6 +143,10 @@ class QuorumNotReached(ReplicasMissing):
     """As ReplicasMissing, where a number between one and all of the replicas would have done."""
 
 
+class HintsFull(OperationError):
+    """The node keeps as many hints for others as it may, and has not taken this one."""
+
+
 class WritesLocked(OperationError):
     """Some node is missing, and the cluster would rather refuse a write than let copies differ."""
 

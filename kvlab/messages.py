@@ -270,6 +270,44 @@ class Drop(Request[Dropped], frozen=True):
     epoch: int = 0
 
 
+# -- standing in for a replica that is away (services/handoff.py) -------------------------------
+
+
+class FoundHint(Reply, Generic[C], frozen=True):
+    """The hint that this node keeps for the owner: None if there is none, which says nothing of what the
+    owner itself holds."""
+
+    copy: C | None
+
+
+class TookBack(Reply, frozen=True):
+    """All of the copies are stored here, each merged with what was."""
+
+
+class KeepHint(Request[Kept], Generic[C], frozen=True):
+    """Keep this for `owner`, apart from what is yours, until you can hand it back."""
+
+    owner: NodeId
+    key: Key
+    copy: C
+    epoch: int = 0
+
+
+class FindHint(Request[FoundHint[C]], Generic[C], frozen=True):
+    """Tell me what you keep for `owner` under this key."""
+
+    owner: NodeId
+    key: Key
+    epoch: int = 0
+
+
+class HandBack(Request[TookBack], Generic[C], frozen=True):
+    """I have kept these (key, copy) for you while you were away."""
+
+    copies: tuple[tuple[Key, C], ...]
+    epoch: int = 0
+
+
 # -- changing the ring (services/transfer.py) ---------------------------------------------------
 
 
@@ -377,11 +415,13 @@ ReplicaRequest: TypeAlias = Keep[C] | Fetch[C] | Drop
 TransferRequest: TypeAlias = (
     GetRing | Prepare | Give | Take | Freeze | Install | Abort | StillDriving | Promise
 )
+HintRequest: TypeAlias = KeepHint[C] | FindHint[C] | HandBack[C]
 ReplicaReply: TypeAlias = Kept | Fetched[C] | Dropped
+HintReply: TypeAlias = Kept | FoundHint[C] | TookBack
 TransferReply: TypeAlias = RingIs | Prepared | Giving | Took | Frozen | Installed | Aborted
 
-AnyRequest: TypeAlias = ReplicaRequest[Copy] | TransferRequest
-AnyReply: TypeAlias = ReplicaReply[Copy] | TransferReply | Refused | StaleRing
+AnyRequest: TypeAlias = ReplicaRequest[Copy] | HintRequest[Copy] | TransferRequest
+AnyReply: TypeAlias = ReplicaReply[Copy] | HintReply[Copy] | TransferReply | Refused | StaleRing
 Message: TypeAlias = AnyRequest | AnyReply
 
 

@@ -5,6 +5,7 @@ Invariant: the list has no node twice, although a node has many tokens; it is as
     are nodes.
 Invariant: while a zone without a copy is left, no zone gets a second: with n >= 2 and two zones,
     the loss of either leaves a copy.
+Invariant: who stands in for a home replica that is away holds no other copy of the key, home or hint.
 """
 
 from __future__ import annotations
@@ -34,6 +35,28 @@ class Placement:
         if found is None:
             found = self._lists[slot] = preference_list(self.ring, slot, self.n)
         return found
+
+    def stand_ins(self, key: Key, healthy: Collection[NodeId]) -> list[tuple[NodeId, NodeId]]:
+        """(home replica, where its copy goes), by the preference list: itself while it is healthy, else one
+        stand-in of its own. Where nobody is left to stand in, itself again: it may yet hear of it.
+
+        So the copies are on as many healthy nodes as there are, up to n, and on no node twice.
+        """
+        homes = self.replicas(key)
+        places = {home: home for home in homes if home in healthy}
+        for home in homes:
+            if home not in healthy:
+                places[home] = self.stand_in(key, healthy, places.values()) or home
+        return [(home, places[home]) for home in homes]
+
+    def stand_in(self, key: Key, healthy: Collection[NodeId], taken: Collection[NodeId]) -> NodeId | None:
+        """The next healthy node clockwise that is no home replica and not taken, in a zone where none of
+        those taken is if there is one; None if there is no such node. O(T) for T tokens."""
+        zone = {name: member.zone for name, member in self.ring.members.items()}
+        zones = [zone[node] for node in taken if node in zone]
+        excluded = [*self.replicas(key), *taken]
+        free = [n for n in self.ring.clockwise(self.ring.slot(key)) if n in healthy and n not in excluded]
+        return next((node for node in free if zone[node] not in zones), free[0] if free else None)
 
 
 def preference_list(ring: Ring, slot: int, n: int) -> list[NodeId]:

@@ -43,6 +43,7 @@ from kvlab.messages import (
     ChangeId,
     Drop,
     Fetch,
+    FindHint,
     Freeze,
     Frozen,
     GetRing,
@@ -51,6 +52,7 @@ from kvlab.messages import (
     Install,
     Installed,
     Keep,
+    KeepHint,
     Key,
     NodeId,
     Prepare,
@@ -175,7 +177,9 @@ class Transfer(Generic[C]):
 
     # -- a replica's part: which requests it lets in, and who must hear of them -------------------
 
-    async def admit(self, sender: NodeId, request: Keep[C] | Fetch[C] | Drop) -> None:
+    async def admit(
+        self, sender: NodeId, request: Keep[C] | Fetch[C] | Drop | KeepHint[C] | FindHint[C]
+    ) -> None:
         """Let a request in: raise RingMoved if it was addressed by an older ring than ours.
 
         Waits while the key is frozen; learns the newer ring if the sender has one.

@@ -206,7 +206,11 @@ class Believed(Event, frozen=True):
 
 
 class Hinted(Event, frozen=True):
-    """A hint for `owner` was kept, delivered, expired or refused; `node` holds `hints` in all now."""
+    """What became of a hint for `owner`; `node` holds `hints` in all now.
+
+    `what`: kept, merged (with the one that was there), delivered, expired, moved (to other owners, after a
+    change of the ring) or refused (there is no room).
+    """
 
     owner: NodeId
     key: bytes

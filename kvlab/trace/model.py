@@ -282,9 +282,10 @@ class Model:
         operation.kind, operation.key, operation.via = event.kind, event.key, event.node
 
     def _hinted(self, event: Hinted) -> None:
-        """One hint more or less."""
+        """One hint more or less, or as many as before."""
         hints = dict(self.nodes[event.node].hints)
-        hints[event.owner] = hints.get(event.owner, 0) + (1 if event.what == "kept" else -1)
+        more = {"kept": 1, "delivered": -1, "expired": -1, "moved": -1}.get(event.what, 0)
+        hints[event.owner] = hints.get(event.owner, 0) + more
         self._change(event.node, hints={owner: count for owner, count in hints.items() if count > 0})
 
     def _stored(self, event: Stored | Removed) -> None:
@@ -344,7 +345,7 @@ class Model:
 
     def _gone(self, name: NodeId, state: State, why: str) -> None:
         """Its memory, its clock and its process are gone, and so is whatever it was coordinating."""
-        self._change(name, state=state, pid=0, keys=0, bytes=0, skew_ms=0, trouble=why)
+        self._change(name, state=state, pid=0, keys=0, bytes=0, skew_ms=0, trouble=why, hints={})
         self.items.pop(name, None)
         for operation in self.operations.values():
             if operation.via == name and not operation.outcome:
