@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from kvlab.config import ClusterConfig
 from kvlab.errors import UserError
-from kvlab.stages import find
+from kvlab.stages import PRESETS, find, require_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,65 +33,77 @@ class Bytes(click.ParamType[int]):
         return int(found[1]) * UNITS[found[2]]
 
 
-def _option(flag: str, help_text: str, **settings: Any) -> Callable[[F], F]:
-    settings.setdefault("type", int)
-    return click.option(flag, *settings.pop("names", ()), help=help_text, **settings)
+MS = "ms"
+SWITCH = "switch"
 
 
-OPTIONS = (
-    _option("--nodes", "How many nodes (stage 1 has one).", default=5, show_default=True),
-    _option("--n", "Replicas of each key, from stage 4 on.  [default: 3]"),
-    _option("--r", "Replicas that must answer a read."),
-    _option("--w", "Replicas that must confirm a write."),
-    _option("--zones", "Zones (data centres) to deal the nodes to.", default=1, show_default=True),
-    _option("--vnodes", "Virtual nodes of each node.", default=16, show_default=True),
-    _option("--memory", "Byte budget of a node, e.g. 100mb; colder keys are evicted.", type=Bytes()),
-    _option(
-        "--timeout",
-        "After how many ms a peer counts as silent.",
-        names=("timeout_ms",),
-        default=500,
-        show_default=True,
+class Row(NamedTuple):
+    """One option: the field of ClusterConfig it sets, its flag, what it takes, and what it is for."""
+
+    field: str
+    flag: str
+    takes: Any
+    help: str
+
+
+ROWS = (
+    Row("nodes", "--nodes", int, "How many nodes (stage 1 has one, stage 2 three)."),
+    Row("n", "--n", int, "Replicas of each key, from stage 4 on."),
+    Row("r", "--r", int, "Replicas that must answer a read."),
+    Row("w", "--w", int, "Replicas that must confirm a write."),
+    Row("zones", "--zones", int, "Zones (data centres) to deal the nodes to."),
+    Row("vnodes", "--vnodes", int, "Virtual nodes of each node."),
+    Row("memory_bytes", "--memory", Bytes(), "Byte budget of a node, e.g. 100mb; colder keys are evicted."),
+    Row("timeout_ms", "--timeout", MS, "After how many ms a peer counts as silent."),
+    Row("seed", "--seed", int, "Where all chance comes from."),
+    Row("choice", "--choice", ("cp", "ap", "ca"), "Stage 2: no writes while a node is missing, or go on."),
+    Row("preset", "--preset", tuple(PRESETS), "Stage 5: r, w and repair, by what they promise."),
+    Row("read_repair", "--read-repair", SWITCH, "Stage 5: a read mends the replicas it finds behind."),
+    Row("read_write_back", "--read-write-back", SWITCH, "Stage 5: linearizable, for a round trip more."),
+    Row(
+        "resolve", "--resolve", str, "Stage 6: siblings, newest, union, or your own function as module:name."
     ),
-    _option("--seed", "Where all chance comes from.", default=1, show_default=True),
+    Row("prune", "--prune", int, "Stage 6: a version names at most so many actors."),
+    Row("gossip_ms", "--gossip", MS, "Stages 2 and 7: how often a node tells of itself."),
+    Row("fanout", "--fanout", int, "Stage 7: how many others it tells at a time."),
+    Row("detector", "--detector", ("heartbeat", "phi"), "Stage 7: how the dead are told from the slow."),
+    Row("suspect_ms", "--suspect", MS, "Stages 2 and 7: silent for so long, a node is suspected ..."),
+    Row("fail_ms", "--fail", MS, "Stages 2 and 7: ... and is failed."),
+    Row("hints", "--hints", SWITCH, "Stage 8: stand-ins keep hints."),
+    Row("hint_ttl_ms", "--hint-ttl", MS, "Stage 8: how long a hint is kept."),
+    Row("antientropy", "--antientropy", SWITCH, "Stage 9: replicas compare trees."),
+    Row("antientropy_ms", "--exchange", MS, "Stage 9: how often they do."),
+    Row("grace_ms", "--grace", MS, "Stage 9: how long a tombstone is kept at least."),
 )
+
+
+def _option(row: Row) -> Callable[[F], F]:
+    """What is not given is None: then ClusterConfig's own default holds, which the help names."""
+    default = getattr(ClusterConfig(stage=1), row.field)
+    shown = {True: "on", False: "off"}.get(default, default) if row.takes == SWITCH else default
+    text = row.help if shown is None else f"{row.help}  [default: {shown}]"
+    if row.takes == SWITCH:
+        return click.option(f"{row.flag}/--no-{row.flag[2:]}", row.field, default=None, help=text)
+    kind = click.Choice(row.takes) if isinstance(row.takes, tuple) else int if row.takes == MS else row.takes
+    metavar = "MS" if row.takes == MS else None
+    return click.option(row.flag, row.field, type=kind, metavar=metavar, help=text)
 
 
 def cluster_options(command: F) -> F:
     """The options that say what a cluster is to be; `config_of` makes a ClusterConfig of them."""
-    for option in reversed(OPTIONS):
-        command = option(command)
+    for row in reversed(ROWS):
+        command = _option(row)(command)
     return command
 
 
-def config_of(
-    stage: int,
-    *,
-    nodes: int,
-    n: int | None,
-    r: int | None,
-    w: int | None,
-    zones: int,
-    vnodes: int,
-    memory: int | None,
-    timeout_ms: int,
-    seed: int,
-) -> ClusterConfig:
+def config_of(stage: int, **options: Any) -> ClusterConfig:
     """The configuration that these options ask for; the world checks it.
 
-    Raises UserError for a number of replicas where a key has one copy: it would be ignored.
+    Raises UserError for an option that the stage does not have: it would be ignored.
     """
-    if not find(stage).replicated and (given := [f"--{k}" for k, v in (("n", n), ("r", r), ("w", w)) if v]):
-        raise UserError(f"{find(stage).title}, keeps one copy of a key; leave out {' '.join(given)}")
-    return ClusterConfig(
-        stage=stage,
-        nodes=nodes,
-        n=3 if n is None else n,
-        r=r,
-        w=w,
-        zones=zones,
-        vnodes=vnodes,
-        memory_bytes=memory,
-        timeout_ms=timeout_ms,
-        seed=seed,
-    )
+    given = {field: value for field, value in options.items() if value is not None}
+    known = find(stage)
+    if not known.replicated and (replicas := [f"--{name}" for name in ("n", "r", "w") if name in given]):
+        raise UserError(f"{known.title}, keeps one copy of a key; leave out {' '.join(replicas)}")
+    require_settings(known, {row.field: row.flag for row in ROWS if row.field in given})
+    return ClusterConfig(stage=stage, **given)

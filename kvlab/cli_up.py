@@ -29,6 +29,7 @@ def up_command(stage: int, port: int | None, as_json: bool, **options: Any) -> N
     KV.HELP. Nothing is left behind at the end.
     """
     from kvlab.errors import KvlabError
+    from kvlab.stages import PRESETS
     from kvlab.trace import events
     from kvlab.trace.events import AnyEvent
     from kvlab.world.process import ProcessWorld
@@ -78,6 +79,8 @@ def up_command(stage: int, port: int | None, as_json: bool, **options: Any) -> N
                 return
             starting.result()
             if not as_json:
+                if promise := PRESETS.get(options.get("preset") or ""):
+                    click.echo(f"{options['preset']}: {promise}")
                 click.echo(_all_ready(world))
             await ending
             if not world.up():

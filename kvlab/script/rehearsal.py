@@ -17,6 +17,7 @@ from kvlab.config import ClusterConfig
 from kvlab.errors import KvlabError, NoSuchNode, NotInThisStage, UserError
 from kvlab.script import parse
 from kvlab.script.commands import (
+    CONFIG_FIELDS,
     Add,
     At,
     Cluster,
@@ -56,21 +57,7 @@ from kvlab.script.conditions import (
 from kvlab.script.parse import Problem, Scenario, ScriptError
 from kvlab.trace.recording import RECORDING_BEGINS
 
-# Which stage adds what, and which error belongs to it.
-_OPTIONS = {
-    "preset": 5,
-    "repair": 5,
-    "writeback": 5,
-    "resolve": 6,
-    "prune": 6,
-    "detector": 7,
-    "fanout": 7,
-    "hints": 8,
-    "hintttl": 8,
-    "antientropy": 9,
-    "exchange": 9,
-    "grace": 9,
-}
+# Which stage an error belongs to.
 _LATER_ERRORS = {"WritesLocked": 2, "QuorumNotReached": 5}
 
 
@@ -138,11 +125,10 @@ class Rehearsal:
     def of(cls, cluster: Cluster) -> Rehearsal:
         """Begin with this command. Raises UserError if such a cluster cannot be."""
         stage = stages.find(cluster.stage)
-        for name, since in _OPTIONS.items():
-            if getattr(cluster, name) is not None and stage.number < since:
-                raise NotInThisStage(f"{stage.title}, has no {name}=; stage {since} adds it")
-        if cluster.choice is not None and stage.number != 2:
-            raise NotInThisStage(f"{stage.title}, makes no choice between CP and AP; stage 2 does")
+        given = {
+            field: f"{name}=" for name, field in CONFIG_FIELDS.items() if getattr(cluster, name) is not None
+        }
+        stages.require_settings(stage, given)
         config = stages.checked(cluster.config())
         for name, asked, got in (("nodes", cluster.nodes, config.nodes), ("n", cluster.n, config.n)):
             if asked not in (None, got):

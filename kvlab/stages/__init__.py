@@ -7,7 +7,7 @@ files keep their methods in one order and under one name, so that their differen
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import Awaitable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -189,6 +189,33 @@ STAGES = (
         path="kvlab.stages.s05_quorum:QuorumNode",
     ),
 )
+
+
+SINCE = {
+    "read_repair": 5,
+    "read_write_back": 5,
+    "preset": 5,
+    "resolve": 6,
+    "prune": 6,
+    "detector": 7,
+    "fanout": 7,
+    "hints": 8,
+    "hint_ttl_ms": 8,
+    "antientropy": 9,
+    "antientropy_ms": 9,
+    "grace_ms": 9,
+}
+"""Which stage adds which setting of ClusterConfig, if not all have it."""
+
+
+def require_settings(stage: Stage, given: Mapping[str, str]) -> None:
+    """Raise NotInThisStage if the stage has no such setting: {field of ClusterConfig: what it was called}."""
+    for field, called in given.items():
+        since = SINCE.get(field, 1)
+        if stage.number < since:
+            raise NotInThisStage(f"{stage.title}, has no {called}; stage {since} adds it")
+        if field == "choice" and stage.number != 2:
+            raise NotInThisStage(f"{stage.title}, makes no choice between CP and AP; stage 2 does")
 
 
 def find(number: int, stages: Iterable[Stage] = STAGES) -> Stage:

@@ -43,6 +43,13 @@ MISTAKES = [
     ("up 4 --timeout 0", "must be 10 to 60000, and is 0"),
     ("up 4 --port 80", "a port is 1024 to 65523, and is 80; leave it out to have one found"),
     ("up 4 --port 65530", "a port is 1024 to 65523, and is 65530; leave it out to have one found"),
+    ("up 4 --preset strong", "stage 4, replication, has no --preset; stage 5 adds it"),
+    ("up 4 --no-hints", "stage 4, replication, has no --hints; stage 8 adds it"),
+    ("up 4 --choice ap", "stage 4, replication, makes no choice between CP and AP; stage 2 does"),
+    ("up 5 --preset strong --r 1", "preset=strong says what r and w are; leave them out, or the preset"),
+    ("up 5 --preset mighty", "'mighty' is not one of 'strong', 'weak', 'eventual'"),
+    ("up 5 --read-write-back --r 1", "only if r + w > n, and 1 + 2 is not above 3"),
+    ("up 5 --memory 1mb", "stage 5, quorum, has no byte budget"),
     ("up 4 --prot 7001", "No such option '--prot'"),
 ]
 
