@@ -15,6 +15,7 @@ COMMANDS = {
     "lab": ("kvlab.cli_lab:lab_command", "Open the lab: a live cluster that you watch, kill and cut."),
     "up": ("kvlab.cli_up:up_command", "Run a cluster of Redis-speaking nodes until Ctrl-C."),
     "run": ("kvlab.cli_run:run_command", "Run a scenario and judge it."),
+    "fuzz": ("kvlab.cli_fuzz:fuzz_command", "Run many seeds of a stage under faults, and judge them."),
     "stages": ("kvlab.cli_stages:stages_command", "List the stages and what each adds."),
     "diff": ("kvlab.cli_stages:diff_command", "Show what one stage changes in another: the lesson itself."),
     "doctor": ("kvlab.doctor:doctor_command", "Say whether this machine is fit, and what to do if not."),

@@ -8,21 +8,30 @@ import json
 from pathlib import Path
 
 import click
+import msgspec
 
 
 @click.command("stages")
+@click.option("--claims", "with_claims", is_flag=True, help="And what each guarantees, under which faults.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def stages_command(as_json: bool) -> None:
+def stages_command(with_claims: bool, as_json: bool) -> None:
     """List the stages: what each adds and fixes, and what is still broken after it."""
+    from kvlab.check.claims import claims_of
     from kvlab.stages import STAGES
 
     for stage in STAGES:
+        claims = claims_of(stage.number) if with_claims else []
         if as_json:
             fields = ("number", "name", "adds", "fixes", "broken")
-            click.echo(json.dumps({field: getattr(stage, field) for field in fields}))
+            told: dict[str, object] = {field: getattr(stage, field) for field in fields}
+            if with_claims:
+                told["claims"] = msgspec.to_builtins(claims)
+            click.echo(json.dumps(told))
         else:
             click.echo(click.style(f"{stage.number}  {stage.name}", bold=True))
             click.echo(f"   adds    {stage.adds}\n   fixes   {stage.fixes}\n   broken  {stage.broken}")
+            for claim in claims:
+                click.echo(f"   claim   {claim}")
 
 
 @click.command("diff")

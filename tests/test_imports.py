@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "world": BELOW_WORLD,
     "check": BELOW_CHECK,
     "script": BELOW_SCRIPT,
+    "fuzz": (*BELOW_SCRIPT, "script"),
     "lab": ANY,
     "course": ANY,
     "cli": ANY,
@@ -51,7 +52,15 @@ PURE: dict[str, set[str]] = {
     "check": {"msgspec"},
 }
 
-HEADLESS = ("kvlab.core", "kvlab.stages", "kvlab.services", "kvlab.check", "kvlab.script", "kvlab.world.sim")
+HEADLESS = (
+    "kvlab.core",
+    "kvlab.stages",
+    "kvlab.services",
+    "kvlab.check",
+    "kvlab.script",
+    "kvlab.world.sim",
+    "kvlab.fuzz",
+)
 """What grades, fuzzes and replays: no terminal, no socket library, no thread."""
 
 

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 import msgspec
 
-from kvlab.errors import Outcome
+from kvlab.errors import KvlabError, Outcome
 from kvlab.messages import Key
 
 WITNESS_MAX = 4
@@ -62,6 +62,14 @@ class Operation(msgspec.Struct, frozen=True):
     def before(self, other: Operation) -> bool:
         """Whether it had certainly taken effect before the other started."""
         return self.outcome is Outcome.OK and self.end_ms < other.start_ms
+
+
+class CheckerFailed(KvlabError):
+    """The checker has a bug: it could not judge this history, and nothing follows for who made it."""
+
+    def __init__(self, claim: str, history: Sequence[Operation], error: Exception) -> None:
+        super().__init__(f"the checker of {claim} failed: {type(error).__name__}: {error}")
+        self.claim, self.history = claim, list(history)
 
 
 class Verdict(StrEnum):

@@ -21,6 +21,7 @@ from kvlab.check.history import (
     merged,
     shown,
 )
+from kvlab.check.siblings import covered
 from kvlab.errors import Outcome
 
 Known = Callable[[Sequence[Operation], Operation], Operation | None]
@@ -72,6 +73,9 @@ def _violations(claim: str, operations: Sequence[Operation], known: Known, how: 
             if not past:
                 continue
             source, newest = max(past, key=lambda pair: pair[1].start_ms)
+            causal = newest.kind == "delete" and newest.replaces is not None
+            if causal and not covered(operations, newest) & set(read.found):
+                continue  # what is found, the session had not seen when it deleted
             if all(certainly_older(operations, value, newest) for value in read.found or (None,)):
                 what = shown([newest.value] if newest.value is not None else [])
                 yield illegal(

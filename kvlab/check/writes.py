@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kvlab.check.history import Judgement, Operation, Verdict, by_key, illegal, merged, shown
+from kvlab.check.siblings import covered
 from kvlab.errors import Outcome
 from kvlab.messages import Key
 
@@ -50,7 +51,7 @@ def _last_write_is_there(operations: Sequence[Operation], last: Operation | None
         if may_be_gone:
             return Judgement(LOST, Verdict.OK)
         return illegal(LOST, f"{_name(latest[0])} was acknowledged, and the key is missing", latest[0], last)
-    if any(op.value in last.found for op in allowed):
+    if any(op.value in last.found for op in allowed) or _outlive(operations, latest, last.found):
         return Judgement(LOST, Verdict.OK)
     older = [op for op in operations if op.value in last.found]
     if done := [op for op in older if op.outcome is Outcome.OK]:
@@ -64,6 +65,14 @@ def _last_write_is_there(operations: Sequence[Operation], last: Operation | None
     if older:
         return illegal(LOST, f"{_name(older[0])} was said to have failed, and is found", older[0], last)
     return illegal(LOST, f"{shown(last.found)} is found, and nobody here wrote it", *latest[:1], last)
+
+
+def _outlive(operations: Sequence[Operation], latest: Sequence[Operation], found: Sequence[bytes]) -> bool:
+    """Whether the last writes are deletes whose clients had not seen what is found: then it is a sibling."""
+    return bool(latest) and all(
+        op.kind == "delete" and op.replaces is not None and not covered(operations, op) & set(found)
+        for op in latest
+    )
 
 
 def _name(write: Operation) -> str:
@@ -89,6 +98,8 @@ def _stays_deleted(operations: Sequence[Operation]) -> Judgement:
         newest = max(past, key=lambda delete: delete.start_ms)
         for value in read.found:
             writes = [op for op in operations if op.value == value and op.perhaps_done]
+            if newest.replaces is not None and value not in covered(operations, newest):
+                continue  # who deleted had not seen it
             if writes and all(write.before(newest) for write in writes):
                 return illegal(
                     RESURRECTED, f"{shown([value])} was deleted, and is found again", writes[-1], newest, read

@@ -427,6 +427,7 @@ CLAIMS = (
     "convergence",
     "no-lost-writes",
     "no-resurrection",
+    "all-siblings",
     "read-your-writes",
     "monotonic-reads",
     "linearizable",

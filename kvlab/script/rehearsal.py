@@ -20,6 +20,7 @@ from kvlab.script.commands import (
     CONFIG_FIELDS,
     Add,
     At,
+    Check,
     Cluster,
     Command,
     Delete,
@@ -150,6 +151,8 @@ class Rehearsal:
                 self._replicas_asked("r", r)
             case Partition():
                 self._partition(command)
+            case Check(claim="all-siblings"):
+                self._since(6, "siblings")
             case At(command=later):
                 self.consider(later)
             case Slow() | Lose() | LoseMessage() | Duplicate() if self.stage.nodes_max == 1:

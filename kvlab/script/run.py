@@ -30,6 +30,8 @@ class Report(msgspec.Struct, frozen=True):
     failure: Failure | None = None
     last: tuple[Operation, ...] = ()
     """The last operations before a failure, oldest first."""
+    history: tuple[Operation, ...] = ()
+    """All that clients did and saw, as operations ended."""
 
     @property
     def holds(self) -> bool:
@@ -74,8 +76,10 @@ async def run_scenario(
         failures = [step.failure for step in steps[done:] if step.failure is not None]
         if failures:
             last = tuple(session.history[-LAST_SHOWN:])
-            return Report(tuple(steps), begun, world.at_ms() - begun, failures[0], last)
-    return Report(tuple(steps), begun, world.at_ms() - begun)
+            return Report(
+                tuple(steps), begun, world.at_ms() - begun, failures[0], last, tuple(session.history)
+            )
+    return Report(tuple(steps), begun, world.at_ms() - begun, history=tuple(session.history))
 
 
 def _together(lines: Sequence[Line]) -> Iterator[list[Line]]:

@@ -18,9 +18,10 @@ from random import Random
 import msgspec
 
 from kvlab.check.convergence import convergence
-from kvlab.check.history import Judgement, Operation, Verdict
+from kvlab.check.history import CheckerFailed, Judgement, Operation, Verdict
 from kvlab.check.linear import linearizable
 from kvlab.check.sessions import monotonic_reads, read_your_writes
+from kvlab.check.siblings import all_siblings
 from kvlab.check.writes import no_lost_writes, no_resurrection
 from kvlab.errors import KvlabError, OperationError, Outcome, UserError
 from kvlab.messages import Key, NodeId, OpId
@@ -105,6 +106,7 @@ class Failure(msgspec.Struct, frozen=True):
     found: str
     line: int = 0  # 0: not from a file
     witness: tuple[Operation, ...] = ()
+    verdict: Verdict | None = None  # of a check
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -134,6 +136,18 @@ class Step(msgspec.Struct, frozen=True):
         return "does not hold" if self.failure is not None else ""
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """What a session has seen of a key through one node: the context, and the values that it stands for."""
+
+    context: bytes = b""
+    values: tuple[bytes, ...] = ()
+
+    @property
+    def replaced(self) -> tuple[bytes, ...] | None:
+        """What a delete with this context replaces; without one, whatever its coordinator finds."""
+        return self.values if self.context else None
+
+
 class Session:
     """Does commands on a world that has been started."""
 
@@ -145,7 +159,7 @@ class Session:
         """How the operation before ended; a change of the ring counts as one."""
         self._homes: dict[Key, tuple[NodeId, ...]] = {}
         self._loads = 0
-        self._contexts: dict[tuple[NodeId, Key], bytes] = {}
+        self._contexts: dict[tuple[NodeId, Key], Seen] = {}
 
     async def do(self, command: Command, line: int = 0) -> Step:
         """Do one command. Raises UserError, before anything is done, if it makes no sense now."""
@@ -178,7 +192,6 @@ class Session:
 
     async def _do_later(self, at: At, line: int) -> Step:
         """Do it at its time, if it makes sense then; the step is that of the command itself."""
-        Rehearsal(self.world.config, self.world.members()).consider(at)
         await self.world.sleep(at.ms / 1000)
         try:
             step = await self.do(at.command, line)
@@ -252,31 +265,41 @@ class Session:
         match command:
             case Put(key, value, _, w, ttl, blind, name):
                 expires = world.now_ms() + ttl if ttl is not None else None
-                seen, op = b"" if blind else self._seen(via, key), OpId(name or "")
-                result = await world.put(key, value, via=via, w=w, context=seen, expires_ms=expires, op=op)
-                self._remember(result, begun, value, mortal=ttl is not None)
+                seen, op = Seen() if blind else self._seen(via, key), OpId(name or "")
+                result = await world.put(
+                    key, value, via=via, w=w, context=seen.context, expires_ms=expires, op=op
+                )
+                replaced = seen.values if world.stage.contexts else None
+                self._remember(result, begun, value, mortal=ttl is not None, replaces=replaced)
             case Get(key, _, r, name):
                 result = await world.get(key, via=via, r=r, op=OpId(name or ""))
                 self._remember(result, begun)
             case Delete(key, _, name):
                 seen, op = self._seen(via, key), OpId(name or "")
-                result = await world.delete(key, via=via, context=seen, op=op)
-                self._remember(result, begun)
+                result = await world.delete(key, via=via, context=seen.context, op=op)
+                self._remember(result, begun, replaces=seen.replaced)
         self.last = result
         return result
 
-    def _seen(self, via: NodeId | None, key: Key) -> bytes:
-        """The context by which this session last saw the key through the node that will coordinate."""
+    def _seen(self, via: NodeId | None, key: Key) -> Seen:
+        """What this session last saw of the key through the node that will coordinate."""
         if via is None:
             via = next(iter(self.world.up()), NodeId(""))
-        return self._contexts.get((via, key), b"")
+        return self._contexts.get((via, key), Seen())
 
     def _remember(
-        self, result: Result, begun: float, value: bytes | None = None, *, mortal: bool = False
+        self,
+        result: Result,
+        begun: float,
+        value: bytes | None = None,
+        *,
+        mortal: bool = False,
+        replaces: tuple[bytes, ...] | None = None,
     ) -> Operation:
         """Put an operation that has ended into the history."""
         if result.context:
-            self._contexts[result.via, result.key] = result.context
+            values = result.values if value is None else (value,)
+            self._contexts[result.via, result.key] = Seen(result.context, values)
         elif result.kind == "delete":
             self._contexts.pop((result.via, result.key), None)
         operation = Operation(
@@ -289,6 +312,7 @@ class Session:
             value=value,
             found=result.values,
             mortal=mortal,
+            replaces=replaces,
         )
         self.history.append(operation)
         return operation
@@ -321,7 +345,7 @@ class Session:
                 self._remember(result, begun)
             else:
                 result = await self.world.put(key, value, via=via)
-                self._remember(result, begun, value)
+                self._remember(result, begun, value, replaces=() if self.world.stage.contexts else None)
             return result
 
         random = Random(f"{self.world.config.seed} {name}")
@@ -445,7 +469,15 @@ class Session:
     # -- checks ----------------------------------------------------------------------------------
 
     async def judge(self, claim: str) -> Judgement:
-        """Judge the replicas as they are, or everything this session has seen."""
+        """Judge the replicas as they are, or everything this session has seen. Raises CheckerFailed."""
+        try:
+            return await self._judge(claim)
+        except KvlabError:
+            raise
+        except Exception as error:
+            raise CheckerFailed(claim, self.history, error) from error
+
+    async def _judge(self, claim: str) -> Judgement:
         match claim:
             case "convergence":
                 return convergence(await self._copies())
@@ -454,6 +486,8 @@ class Session:
             case "no-resurrection":
                 await self._read_all()
                 return no_resurrection(self.history)
+            case "all-siblings":
+                return all_siblings(list(self.history), await self._read_all())
             case "read-your-writes":
                 return read_your_writes(self.history)
             case "monotonic-reads":
@@ -527,4 +561,10 @@ def _claimed(command: Check, at_ms: float, judgement: Judgement) -> Step:
     if judgement.verdict is Verdict.OK:
         return Step(command, at_ms, 0, f"holds: {judgement.sentence}")
     found = f"{judgement.verdict}: {judgement.sentence}"
-    return Step(command, at_ms, 0, found, failure=Failure(judgement.claim, found, witness=judgement.witness))
+    return Step(
+        command,
+        at_ms,
+        0,
+        found,
+        failure=Failure(judgement.claim, found, 0, judgement.witness, judgement.verdict),
+    )

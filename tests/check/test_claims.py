@@ -7,6 +7,7 @@ import pytest
 from kvlab.check.convergence import Copies, convergence, differences
 from kvlab.check.history import Operation, Verdict
 from kvlab.check.sessions import monotonic_reads, read_your_writes
+from kvlab.check.siblings import all_siblings
 from kvlab.check.writes import no_lost_writes, no_resurrection
 from kvlab.errors import Outcome
 from kvlab.messages import NodeId
@@ -143,3 +144,52 @@ def test_a_replica_that_cannot_be_looked_at_leaves_convergence_undecided() -> No
     judgement = convergence({b"k": {N1: (b"a",), N2: None}})
     assert judgement.verdict is Verdict.UNDECIDED
     assert "n2" in judgement.sentence
+
+
+def after(value: bytes, start: float, end: float, *seen: bytes, outcome: Outcome = OK) -> Operation:
+    """A put by a client that has seen these values."""
+    return Operation("put", b"k", "n1", start, end, outcome, value, replaces=seen)
+
+
+def undoing(start: float, end: float, *seen: bytes, outcome: Outcome = OK) -> Operation:
+    """A delete by a client that has seen these values."""
+    return Operation("delete", b"k", "n1", start, end, outcome, replaces=seen)
+
+
+@pytest.mark.parametrize(
+    ("history", "found", "verdict"),
+    [
+        ([after(b"a", 0, 1), after(b"b", 2, 3)], [b"a", b"b"], "ok"),  # the second had seen nothing
+        ([after(b"a", 0, 1), after(b"b", 2, 3)], [b"b"], "illegal"),
+        ([after(b"a", 0, 1), after(b"b", 2, 3)], [b"b", b"a"], "ok"),
+        ([after(b"a", 0, 1), after(b"b", 2, 3, b"a")], [b"b"], "ok"),
+        ([after(b"a", 0, 1), after(b"b", 2, 3, b"a")], [b"a", b"b"], "illegal"),
+        ([after(b"a", 0, 1), after(b"b", 2, 3, b"a"), after(b"c", 4, 5, b"b")], [b"a", b"c"], "illegal"),
+        ([after(b"a", 0, 1), after(b"b", 2, 3, b"a", outcome=UNKNOWN)], [b"a"], "ok"),
+        ([after(b"a", 0, 1), after(b"b", 2, 3, b"a", outcome=UNKNOWN)], [b"b"], "ok"),
+        ([after(b"a", 0, 1), after(b"b", 2, 3, b"a", outcome=FAILED)], [b"a"], "ok"),
+        ([after(b"a", 0, 1), after(b"b", 2, 3, b"a", outcome=FAILED)], [], "illegal"),
+        ([after(b"a", 0, 1), undoing(2, 3, b"a")], [], "ok"),
+        ([after(b"a", 0, 1), undoing(2, 3, b"a")], [b"a"], "illegal"),
+        ([after(b"a", 0, 1), after(b"b", 2, 3), undoing(4, 5, b"a")], [b"b"], "ok"),
+        ([after(b"a", 0, 1), after(b"b", 2, 3), undoing(4, 5, b"a")], [], "illegal"),
+        ([after(b"a", 0, 1), delete(2, 3)], [], "ok"),  # what its coordinator found, nobody knows
+        ([after(b"a", 4, 5), delete(2, 3)], [], "illegal"),
+        ([after(b"a", 4, 5), delete(2, 3, UNKNOWN)], [], "ok"),
+        ([after(b"a", 0, 1), after(b"a", 2, 3)], [b"a"], "undecided"),
+        ([get(0, 1)], [], "ok"),
+    ],
+)
+def test_every_write_that_nobody_replaced_is_a_sibling_and_no_other(
+    history: list[Operation], found: list[bytes], verdict: str
+) -> None:
+    assert all_siblings(history, {b"k": get(20, 21, *found)}).verdict == verdict
+
+
+def test_a_delete_takes_only_what_its_client_had_seen() -> None:
+    history = [after(b"a", 0, 1), after(b"b", 2, 3), undoing(4, 5, b"b"), get(6, 7, b"a")]
+    final = {b"k": get(20, 21, b"a")}
+    for judgement in (no_lost_writes(history, final), no_resurrection(history), read_your_writes(history)):
+        assert judgement.verdict is Verdict.OK, judgement
+    back = [*history, get(8, 9, b"b")]
+    assert no_resurrection(back).verdict is Verdict.ILLEGAL

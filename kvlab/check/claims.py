@@ -1,0 +1,211 @@
+"""Claims: what each stage guarantees, under which faults, and which stage mends what is lacking.
+
+One table. The lessons print it, `kvlab fuzz` holds every stage to it, and so does the behaviour suite. A
+stage is held to exactly what stands here: a guarantee it does not make is a reason to go on to the next
+stage, and no bug.
+
+Source: DeCandia et al. 2007 for what a store of this kind gives up; Vogels 2009 for the words.
+Invariant: a claim is made under its faults together, in any order, any number of times, with one exception:
+AMNESIA strikes one replica of a key at a time, and the next not before the first is whole again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from kvlab.config import ClusterConfig
+
+
+class Fault(StrEnum):
+    """What can go wrong."""
+
+    DELAY = "delay"  # messages take longer, and overtake each other
+    LOSS = "loss"
+    DUPLICATION = "duplication"
+    PARTITION = "partition"
+    PAUSE = "pause"
+    DEATH = "death"  # a node dies and stays away
+    RESTART = "restart"  # a node dies and comes back with all that it had confirmed
+    AMNESIA = "amnesia"  # a node dies and comes back with nothing
+    SKEW = "skew"  # a clock is wrong
+    CHANGE = "change"  # nodes join and leave
+
+
+NETWORK = (Fault.DELAY, Fault.LOSS, Fault.PARTITION, Fault.PAUSE, Fault.RESTART)
+"""What ends without anybody having lost anything."""
+
+VERSIONED = (*NETWORK, Fault.DUPLICATION)
+"""The same for stages that tell an old message from a new one."""
+
+GUARANTEES = {
+    "no-lost-writes": "the last acknowledged write, or a concurrent one, is found once all is well again",
+    "no-resurrection": "what was deleted is not found again",
+    "all-siblings": "every acknowledged write that none has replaced is found, and no other",
+    "read-your-writes": "a session finds what it wrote, or something later",
+    "monotonic-reads": "a session does not find something older than it has found",
+    "linearizable": "one order of all operations explains every read",
+    "convergence": "all home replicas hold the same once all is well again, without anybody reading",
+}
+"""What can be guaranteed, by the name that `check` knows it by."""
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """One guarantee of one stage."""
+
+    stage: int
+    guarantee: str
+    under: tuple[Fault, ...] | None
+    """The faults it outlasts; None: it is not claimed at all."""
+    beyond: str = ""
+    """What goes wrong beyond that."""
+    mended: int = 0
+    """The stage that mends it; 0: none does."""
+    needs: str = ""
+    """The configuration that it takes, a name in NEEDS; "": any."""
+
+    def made(self, config: ClusterConfig) -> bool:
+        """Whether it is claimed of this cluster, if only while nothing fails."""
+        return self.under is not None and (not self.needs or NEEDS[self.needs](config))
+
+    def holds(self, config: ClusterConfig, faults: Iterable[Fault]) -> bool:
+        """Whether it is claimed of this cluster under these faults together."""
+        return self.made(config) and set(faults) <= set(self.under or ())
+
+    def __str__(self) -> str:
+        if self.under is None:
+            claimed = "not claimed"
+        else:
+            claimed = f"holds under {', '.join(self.under)}" if self.under else "holds while nothing fails"
+        needs = f", given {self.needs}" if self.needs else ""
+        mended = f" (stage {self.mended} mends it)" if self.mended else ""
+        return f"{self.guarantee}: {claimed}{needs}" + (f"; {self.beyond}{mended}" if self.beyond else "")
+
+
+def _quorums_overlap(config: ClusterConfig) -> bool:
+    majority = config.n // 2 + 1
+    return (config.r or majority) + (config.w or majority) > config.n
+
+
+def _all_written(config: ClusterConfig) -> bool:
+    return config.w in (None, config.n)
+
+
+def _writes_back(config: ClusterConfig) -> bool:
+    return _quorums_overlap(config) and config.read_write_back
+
+
+def _keeps_siblings(config: ClusterConfig) -> bool:
+    return config.resolve == "siblings"
+
+
+def _consistent(config: ClusterConfig) -> bool:
+    return config.choice == "cp"
+
+
+NEEDS: dict[str, Callable[[ClusterConfig], bool]] = {
+    "w=n": _all_written,
+    "r+w>n": _quorums_overlap,
+    "r+w>n, writeback=on": _writes_back,
+    "r+w>n, resolve=siblings": lambda config: _quorums_overlap(config) and _keeps_siblings(config),
+    "resolve=siblings": _keeps_siblings,
+    "choice=cp": _consistent,
+}
+"""What a configuration can be asked to be."""
+
+LOST, BACK, SIBLINGS, OWN, ONWARDS, LINEAR, SAME = GUARANTEES
+
+_ONE_COPY = "its one copy dies with its node"
+_PROCESS = "all data dies with the process"
+_TWICE = "an old message that comes twice is written twice"
+_EMPTY = "a replica that came back empty is asked first"
+_HEARD = "a mirror may not have heard yet"
+_CLOCKS = "a clock that is behind writes what is at once the past"
+_OUTVOTED = "two replicas that know nothing outvote the one that knows"
+_OVERTAKEN = "a read meets a write on its way, and the next read does not"
+_UNREAD = "a replica that missed a write is mended only when somebody reads"
+_HINT = "a hint dies with its keeper"
+_STAND_IN = "a stand-in counts as a replica, and the next read asks the home replicas"
+_NO_REGISTER = "a key with siblings is no register"
+
+_STEADY = (*NETWORK, Fault.SKEW, Fault.CHANGE)
+_QUORUM = (*VERSIONED, Fault.CHANGE, Fault.DEATH)
+_CAUSAL = (*_QUORUM, Fault.SKEW)
+_HEALED = (*VERSIONED, Fault.SKEW)
+_CONVERGING = (*_CAUSAL, Fault.AMNESIA)
+_ALL_HOME = (Fault.DUPLICATION, Fault.SKEW)
+_FORGETFUL = (Fault.DEATH, Fault.AMNESIA)
+
+
+def _causal(stage: int) -> tuple[Claim, ...]:
+    """What stages 6 and 7 claim: versions that know what they replace, at a quorum of home replicas."""
+    return (
+        Claim(stage, LOST, _CAUSAL, _OUTVOTED, 9, "r+w>n"),
+        Claim(stage, BACK, _CAUSAL, _OUTVOTED, 9, "r+w>n"),
+        Claim(stage, SIBLINGS, _CAUSAL, _OUTVOTED, 9, "r+w>n, resolve=siblings"),
+        Claim(stage, OWN, _CAUSAL, _OUTVOTED, 9, "r+w>n"),
+        Claim(stage, ONWARDS, None, _OVERTAKEN),
+        Claim(stage, LINEAR, None, _NO_REGISTER),
+        Claim(stage, SAME, None, _UNREAD, 9),
+    )
+
+
+CLAIMS = (
+    Claim(1, LOST, (Fault.PAUSE, Fault.RESTART, Fault.SKEW), _PROCESS, 4),
+    Claim(1, BACK, (Fault.PAUSE, Fault.RESTART, Fault.SKEW, *_FORGETFUL)),
+    Claim(1, OWN, (Fault.PAUSE, Fault.RESTART, Fault.SKEW), _PROCESS, 4),
+    Claim(1, ONWARDS, (Fault.PAUSE, Fault.RESTART, Fault.SKEW), _PROCESS, 4),
+    Claim(1, LINEAR, (Fault.PAUSE, Fault.RESTART, Fault.SKEW), _PROCESS, 4),
+    Claim(2, LOST, NETWORK, "of two updates on two sides of a cut, AP drops one", 6, "choice=cp"),
+    Claim(2, BACK, NETWORK, "of a write and a delete on two sides of a cut, AP drops one", 6, "choice=cp"),
+    Claim(2, OWN, None, _HEARD, 5),
+    Claim(2, ONWARDS, None, _HEARD, 5),
+    Claim(2, LINEAR, None, _HEARD, 5),
+    Claim(2, SAME, NETWORK, "a mirror that forgot is filled by what is written next", 9),
+    Claim(3, LOST, _STEADY, _ONE_COPY, 4),
+    Claim(3, BACK, (*_STEADY, *_FORGETFUL), _TWICE, 5),
+    Claim(3, OWN, _STEADY, _ONE_COPY, 4),
+    Claim(3, ONWARDS, _STEADY, _ONE_COPY, 4),
+    Claim(3, LINEAR, _STEADY, _ONE_COPY, 4),
+    Claim(4, LOST, (*_STEADY, Fault.DEATH), _EMPTY, 9, "w=n"),
+    Claim(4, BACK, (*_STEADY, *_FORGETFUL), _TWICE, 5, "w=n"),
+    Claim(4, OWN, (*_STEADY, Fault.DEATH), _EMPTY, 9, "w=n"),
+    Claim(4, ONWARDS, (Fault.SKEW,), "the first replica falls silent, and the second is behind it", 5, "w=n"),
+    Claim(4, LINEAR, None, "the first replica falls silent, and the second is behind it", 5),
+    Claim(4, SAME, None, "nothing orders two writes, and what one replica missed it never hears", 9),
+    Claim(5, LOST, _QUORUM, _CLOCKS, 6, "r+w>n"),
+    Claim(5, BACK, _QUORUM, _CLOCKS, 6, "r+w>n"),
+    Claim(5, OWN, _QUORUM, _CLOCKS, 6, "r+w>n"),
+    Claim(5, ONWARDS, _QUORUM, _OVERTAKEN, 5, "r+w>n, writeback=on"),
+    Claim(5, LINEAR, _QUORUM, _OVERTAKEN, 5, "r+w>n, writeback=on"),
+    Claim(5, SAME, None, _UNREAD, 9),
+    *_causal(6),
+    *_causal(7),
+    Claim(8, LOST, _HEALED, _HINT, 9, "r+w>n"),
+    Claim(8, BACK, _HEALED, _HINT, 9, "r+w>n"),
+    Claim(8, SIBLINGS, _HEALED, _HINT, 9, "r+w>n, resolve=siblings"),
+    Claim(8, OWN, _ALL_HOME, _STAND_IN, 0, "r+w>n"),
+    Claim(8, ONWARDS, None, _OVERTAKEN),
+    Claim(8, LINEAR, None, _NO_REGISTER),
+    Claim(8, SAME, None, "a message lost on its way to a healthy replica leaves no hint", 9),
+    Claim(9, LOST, _CONVERGING, "two replicas of a key forget at the same time"),
+    Claim(9, BACK, _CONVERGING, "two replicas of a key forget at the same time"),
+    Claim(9, SIBLINGS, _CONVERGING, "two replicas of a key forget at the same time", 0, "resolve=siblings"),
+    Claim(9, OWN, _ALL_HOME, _STAND_IN, 0, "r+w>n"),
+    Claim(9, ONWARDS, None, _OVERTAKEN),
+    Claim(9, LINEAR, None, _NO_REGISTER),
+    Claim(9, SAME, (*VERSIONED, Fault.SKEW, Fault.CHANGE, Fault.AMNESIA)),
+)
+"""The table, stage by stage. A guarantee that does not stand for a stage has no meaning there."""
+
+
+def claims_of(stage: int) -> list[Claim]:
+    """The rows of one stage, those it does not make included."""
+    return [claim for claim in CLAIMS if claim.stage == stage]
+
+
+def held_to(config: ClusterConfig, faults: Sequence[Fault]) -> list[Claim]:
+    """What may be asked of this cluster under these faults together."""
+    return [claim for claim in claims_of(config.stage) if claim.holds(config, faults)]

@@ -1,0 +1,276 @@
+"""Plan: what is done in one seed's run, drawn by chance from the seed alone.
+
+A plan is made of operations and of faults, each with its moment on one timeline, so that any of them can be
+left out and the others stay where they are (shrink.py). After the timeline everything is mended, some time
+passes, and the claims that the stage makes under just these faults are checked (check/claims.py).
+
+Invariant: no value is written twice. At most one node's memory is lost in a run: two replicas that forget at
+the same time are more than any stage here claims to survive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import msgspec
+
+from kvlab import stages
+from kvlab.check.claims import GUARANTEES, Fault, claims_of, held_to
+from kvlab.config import ClusterConfig
+from kvlab.errors import UserError
+from kvlab.messages import Key
+from kvlab.script.commands import (
+    Add,
+    At,
+    Check,
+    Cluster,
+    Command,
+    Delete,
+    Duplicate,
+    Get,
+    Heal,
+    Kill,
+    Lose,
+    LoseMessage,
+    Partition,
+    Pause,
+    Put,
+    Remove,
+    Restart,
+    Resume,
+    Skew,
+    Slow,
+    Wait,
+)
+from kvlab.script.conditions import NodeName
+from kvlab.script.parse import Line, Scenario
+
+SPAN_MS = 6000
+"""How long clients work and things fail."""
+
+SETTLE_MS = 3000
+"""How long it takes afterwards until nothing is under way any more."""
+
+SETTLE_GOSSIP_MS = 20_000
+"""The same where nodes go on by themselves: until all know who is alive, hints are home and trees agree."""
+
+CLIENTS = 3
+OPERATIONS_MIN, OPERATIONS_MAX = 20, 60
+PAUSES = 0.35
+"""The share of operations before which nothing happens for a while; the others follow at once, on the same
+key, for it is where operations overlap that things go wrong."""
+
+FAULTS_MAX = 4
+"""Kinds of faults in one run."""
+
+ON_THE_NETWORK = (Fault.DELAY, Fault.LOSS, Fault.DUPLICATION, Fault.PARTITION)
+FORGETTING = (Fault.AMNESIA, Fault.DEATH)
+
+ORDER = ("convergence", *(name for name in GUARANTEES if name != "convergence"))
+"""In which claims are checked: first the one that a read could make true."""
+
+
+class Episode(msgspec.Struct, frozen=True):
+    """One fault from its beginning to its end."""
+
+    fault: Fault
+    lines: tuple[At, ...]
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """One run."""
+
+    cluster: Cluster
+    operations: tuple[At, ...]
+    episodes: tuple[Episode, ...]
+    settle_ms: int
+    checks: tuple[str, ...]
+    losses: tuple[LoseMessage, ...] = ()
+    """Single messages that are lost; shrink.py finds them."""
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        return tuple(dict.fromkeys(episode.fault for episode in self.episodes))
+
+    def commands(self) -> list[Command]:
+        """The whole scenario."""
+        timeline = [*self.operations, *(line for episode in self.episodes for line in episode.lines)]
+        timeline.sort(key=lambda at: at.ms)
+        heal = [Heal()] if any(fault in ON_THE_NETWORK for fault in self.faults) else []
+        checks = [Check(claim) for claim in self.checks]
+        return [self.cluster, *self.losses, *timeline, *heal, Wait(self.settle_ms), *checks]
+
+    def scenario(self, name: str = "fuzz") -> Scenario:
+        """The same, as if read from a file."""
+        numbered = enumerate(self.commands(), start=1)
+        return Scenario(name, tuple(Line(number, str(command), command) for number, command in numbered))
+
+    def text(self) -> str:
+        """The same, as it is written to a file."""
+        return "".join(f"{command}\n" for command in self.commands())
+
+
+def plan(
+    config: ClusterConfig,
+    seed: int,
+    faults: Sequence[Fault] | None = None,
+    guarantees: Sequence[str] | None = None,
+) -> Plan:
+    """The plan of this seed. `guarantees`: check these, whatever the stage claims; `faults`: of these kinds.
+
+    Raises UserError if the stage has nothing to be held to.
+    """
+    config = stages.checked(msgspec.structs.replace(config, seed=seed, chance="named"))
+    random = Random(f"fuzz/{config.stage}/{seed}")
+    kinds = _kinds(config, random, faults, guarantees is not None)
+    checks = [claim.guarantee for claim in held_to(config, kinds)] if guarantees is None else guarantees
+    if Fault.RESTART in kinds:
+        config = msgspec.structs.replace(config, durable=True)
+    return Plan(
+        Cluster.of(config),
+        _operations(config, random),
+        _episodes(config, random, kinds),
+        SETTLE_GOSSIP_MS if config.stage >= 7 else SETTLE_MS,
+        tuple(name for name in ORDER if name in checks),
+    )
+
+
+def possible(config: ClusterConfig) -> list[Fault]:
+    """The faults that a cluster of this stage can meet."""
+    stage = stages.find(config.stage)
+    alone = (*ON_THE_NETWORK, Fault.DEATH)  # nobody would be left to ask
+    here = [fault for fault in Fault if stage.nodes_max > 1 or fault not in alone]
+    return [fault for fault in here if stage.ring or fault is not Fault.CHANGE]
+
+
+def _kinds(
+    config: ClusterConfig, random: Random, faults: Sequence[Fault] | None, whatever: bool
+) -> list[Fault]:
+    """Which kinds of faults this run has: such that at least one claim can be held to them."""
+    if faults is not None:
+        among: Sequence[Fault] = [fault for fault in faults if fault in possible(config)]
+    elif whatever:
+        among = [fault for fault in possible(config) if fault not in FORGETTING]
+    else:
+        made = [claim for claim in claims_of(config.stage) if claim.made(config)]
+        if not made:
+            raise UserError(f"{stages.find(config.stage).title}, makes no claim with this configuration")
+        among = [fault for fault in random.choice(made).under or () if fault in possible(config)]
+    chosen = random.sample(among, random.randint(min(1, len(among)), min(FAULTS_MAX, len(among))))
+    forgetting = [fault for fault in chosen if fault in FORGETTING]
+    return [fault for fault in Fault if fault in chosen and fault not in forgetting[1:]]
+
+
+# -- operations ----------------------------------------------------------------------------------
+
+
+def _operations(config: ClusterConfig, random: Random) -> tuple[At, ...]:
+    """What clients do: each through a node of its own as a rule, often at the same time, on a few keys."""
+    nodes = [member.node for member in config.members()]
+    keys = [b"k%d" % i for i in range(1, random.randint(1, 4) + 1)]
+    key = random.choice(keys)
+    homes = [random.choice(nodes) for _ in range(CLIENTS)]
+    deletes = random.random() < 0.5
+    operations = []
+    ms = 0.0
+    count = random.randint(OPERATIONS_MIN, OPERATIONS_MAX)
+    for number in range(1, count + 1):
+        if random.random() < PAUSES:
+            ms += random.expovariate(PAUSES * count / SPAN_MS)
+            key = random.choice(keys)
+        else:
+            ms += random.uniform(0, 6)
+        via = random.choice(homes) if random.random() < 0.8 else random.choice(nodes)
+        operations.append(At(int(ms), _operation(random, number, key, via, deletes)))
+    return tuple(operations)
+
+
+def _operation(random: Random, number: int, key: Key, via: str, deletes: bool) -> Command:
+    node = NodeName(via)
+    kind = random.random()
+    if kind < 0.1 and deletes:
+        return Delete(key, node, f"d{number}")
+    if kind < 0.5:
+        return Put(key, b"v%d" % number, node, name=f"w{number}")
+    return Get(key, node, name=f"r{number}")
+
+
+# -- faults --------------------------------------------------------------------------------------
+
+
+def _episodes(config: ClusterConfig, random: Random, kinds: Sequence[Fault]) -> tuple[Episode, ...]:
+    """When they strike, and for how long. One at a time on the network, for `heal` ends them all; and one at
+    a time of the others, each of which is done to a node."""
+    network = [fault for fault in kinds if fault in ON_THE_NETWORK]
+    others = [fault for fault in kinds if fault not in ON_THE_NETWORK]
+    once = [fault for fault in others if fault in FORGETTING]
+    often = [fault for fault in others if fault not in FORGETTING]
+    nodes: list[str] = [member.node for member in config.members()]
+    episodes = []
+    for row in (_several(random, network), once + _several(random, often)):
+        random.shuffle(row)
+        slot = SPAN_MS // max(1, len(row))
+        for place, fault in enumerate(row):
+            begins = place * slot + random.randint(0, slot // 3)
+            ends = begins + random.choice([slot // 8, slot // 3, slot // 2])
+            episodes.append(_episode(config, random, fault, nodes, begins, ends))
+    return tuple(episodes)
+
+
+def _several(random: Random, faults: Sequence[Fault]) -> list[Fault]:
+    """Each of them once, or twice."""
+    return [fault for fault in faults for _ in range(random.randint(1, 2))]
+
+
+def _episode(
+    config: ClusterConfig, random: Random, fault: Fault, nodes: list[str], begins: int, ends: int
+) -> Episode:
+    """One fault. What joins or leaves is noted in `nodes`."""
+    node = NodeName(random.choice(nodes))
+    others = [NodeName(other) for other in nodes if other != node.name]
+    other = random.choice([None, *others]) if others else None
+    match fault:
+        case Fault.DELAY:
+            jitter = random.choice([0, 30, 100])
+            lines: list[Command] = [Slow(node, other, random.choice([20, 100, 300]), jitter), Heal()]
+        case Fault.LOSS:
+            lines = [Lose(node, other, random.choice([10.0, 30.0, 100.0])), Heal()]
+        case Fault.DUPLICATION:
+            lines = [Duplicate(node, other, random.choice([30.0, 100.0])), Heal()]
+        case Fault.PARTITION:
+            lines = [_partition(random, nodes), Heal()]
+        case Fault.PAUSE:
+            lines = [Pause(node), Resume(node)]
+        case Fault.DEATH:
+            lines = [Kill(node)]
+        case Fault.RESTART:
+            lines = [Kill(node), Restart(node)]
+        case Fault.AMNESIA:
+            lines = [Kill(node), Restart(node, empty=True)]
+        case Fault.SKEW:
+            lines = [Skew(node, random.choice([-1, 1]) * random.choice([5, 200, 5000]))]
+        case Fault.CHANGE:
+            lines = [_change(config, random, nodes)]
+    return Episode(fault, tuple(At(ms, line) for ms, line in zip((begins, ends), lines, strict=False)))
+
+
+def _partition(random: Random, nodes: Sequence[str]) -> Partition:
+    shuffled = random.sample(nodes, len(nodes))
+    cut = random.randint(1, len(nodes) - 1)
+    sides = (sorted(shuffled[:cut], key=_number), sorted(shuffled[cut:], key=_number))
+    return Partition(tuple(tuple(map(NodeName, side)) for side in sides))
+
+
+def _number(node: str) -> int:
+    return int(node[1:])
+
+
+def _change(config: ClusterConfig, random: Random, nodes: list[str]) -> Add | Remove:
+    if len(nodes) > config.n + 1 and random.random() < 0.5:
+        leaver = random.choice(nodes)
+        nodes.remove(leaver)
+        return Remove(NodeName(leaver))
+    joiner = f"n{max(map(_number, nodes)) + 1}"
+    nodes.append(joiner)
+    return Add(NodeName(joiner))

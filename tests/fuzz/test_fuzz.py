@@ -1,0 +1,209 @@
+"""The fuzzer: what it finds, how small it makes it, and that it never blames the store for its own bugs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from kvlab.check.claims import CLAIMS, GUARANTEES, NEEDS, Fault
+from kvlab.cli_fuzz import fuzz_command
+from kvlab.cli_run import run_command
+from kvlab.config import ClusterConfig
+from kvlab.fuzz.judge import Judged, Kind, MakeWorld, judge, judge_seed
+from kvlab.fuzz.plan import plan
+from kvlab.fuzz.shrink import ddmin, shrink
+from kvlab.fuzz.tell import counterexample, diagram, operations
+from kvlab.script import session
+from kvlab.script.commands import CLAIMS as CHECKS
+from kvlab.script.rehearsal import understood
+from kvlab.stages import STAGES
+from kvlab.world.sim import SimWorld
+from tests.fuzz.planted import Circling, Forgetful, Hasty, Raising, with_node
+
+FOUR = ClusterConfig(stage=4, timeout_ms=200)
+
+
+def first_failure(config: ClusterConfig, make_world: MakeWorld = SimWorld, seeds: int = 60) -> Judged:
+    for seed in range(1, seeds + 1):
+        judged = judge_seed(config, seed, make_world=make_world)
+        assert judged.kind is not Kind.OURS, judged.sentence
+        if judged.failed:
+            return judged
+    raise AssertionError(f"none of {seeds} seeds found the bug")
+
+
+# -- what is claimed -----------------------------------------------------------------------------
+
+
+def test_the_table_speaks_of_every_stage_in_the_words_of_the_checks() -> None:
+    assert {claim.stage for claim in CLAIMS} == set(range(1, 10))
+    assert {claim.guarantee for claim in CLAIMS} == set(GUARANTEES) == set(CHECKS)
+    assert {claim.needs for claim in CLAIMS} == {"", *NEEDS}
+    for claim in CLAIMS:
+        assert claim.beyond or claim.stage in (1, 9), claim
+        assert claim.mended == 0 or claim.mended >= claim.stage, claim
+
+
+@pytest.mark.parametrize("stage", [stage.number for stage in STAGES])
+def test_a_stage_holds_what_it_claims(stage: int) -> None:
+    """More of it: kvlab fuzz N --seeds 1000."""
+    for seed in range(1, 9):
+        judged = judge_seed(ClusterConfig(stage=stage, timeout_ms=200), seed)
+        assert judged.kind is Kind.HOLDS, (seed, judged.sentence)
+
+
+@pytest.mark.parametrize(
+    ("guarantee", "faults"),
+    [("linearizable", None), ("convergence", []), ("no-lost-writes", [Fault.AMNESIA])],
+)
+def test_what_stage_4_does_not_claim_it_does_not_hold(guarantee: str, faults: list[Fault] | None) -> None:
+    assert any(judge_seed(FOUR, seed, faults, [guarantee]).failed for seed in range(1, 60))
+
+
+# -- what is found -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("node", [Hasty, Forgetful])
+def test_a_planted_bug_is_found_and_made_small(node: type[Hasty]) -> None:
+    """Seen to fail: the same with the stage as it is, and shrink() left out."""
+    made = with_node(node)
+    small = shrink(first_failure(FOUR, made), made)
+    assert small.failed
+    assert len(small.plan.operations) <= 4
+    assert len(small.plan.episodes) + len(small.plan.losses) <= 3
+    assert len(operations(small)) <= 5  # with the last read, by which it was judged
+    assert len(diagram(small)) <= 41
+
+
+def test_a_failure_made_small_is_a_scenario_that_fails_alike() -> None:
+    made = with_node(Hasty)
+    small = shrink(first_failure(FOUR, made), made)
+    read_back = understood(small.plan.text())
+    assert read_back.commands == small.plan.scenario().commands
+    assert judge(small.plan, made).witness == small.witness
+
+
+def test_the_same_seed_is_the_same_run_to_the_byte() -> None:
+    for seed in (3, 4):
+        one, other = (judge(plan(FOUR, seed), recorded=True) for _ in range(2))
+        assert one.plan == other.plan
+        assert msgspec.json.encode(one.events) == msgspec.json.encode(other.events)
+
+
+def test_a_bug_that_raises_is_told_as_the_stages() -> None:
+    made = with_node(Raising)
+    small = shrink(first_failure(FOUR, made), made)
+    assert small.kind is Kind.BROKEN
+    assert "has a bug: KeyError: 'seven'" in small.sentence
+    assert len(small.plan.operations) == 1
+
+
+def test_code_that_runs_in_a_circle_is_told_as_the_stages() -> None:
+    found = first_failure(FOUR, with_node(Circling))
+    assert found.kind is Kind.BROKEN
+    assert "runs in a circle" in found.sentence
+
+
+def test_an_error_of_the_checker_is_never_told_as_the_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(*_: object) -> None:
+        raise ZeroDivisionError("in the checker")
+
+    monkeypatch.setattr(session, "no_lost_writes", stumble)
+    judged = judge_seed(FOUR, 1, [], ["no-lost-writes"])
+    assert judged.kind is Kind.OURS
+    assert "the checker of no-lost-writes failed: ZeroDivisionError" in judged.sentence
+    assert judged.history
+    assert not judged.failed
+
+
+def test_a_mistake_in_a_plan_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = plan(FOUR, 1)
+    wrong = msgspec.structs.replace(planned, checks=("all-siblings-and-more",))
+    assert judge(wrong).kind is Kind.OURS
+
+
+def test_ddmin_leaves_the_parts_without_which_it_does_not_fail() -> None:
+    tried: list[list[int]] = []
+
+    def fails(kept: object) -> bool:
+        assert isinstance(kept, list)
+        tried.append(kept)
+        return {3, 17} <= set(kept)
+
+    assert ddmin(list(range(40)), fails) == [3, 17]
+    assert len(tried) < 60
+
+
+def test_a_counterexample_is_told_in_this_order() -> None:
+    made = with_node(Hasty)
+    small = shrink(first_failure(FOUR, made), made)
+    text = counterexample(small, "kvlab run x.scenario --world sim")
+    parts = ["stage 4, replication, does not hold", "operations", "faults", "ms  client", "again   kvlab run"]
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+# -- the command ---------------------------------------------------------------------------------
+
+
+def kvlab_fuzz(*arguments: str) -> Result:
+    result = CliRunner().invoke(fuzz_command, list(arguments))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_a_stage_that_holds_ends_with_0() -> None:
+    result = kvlab_fuzz("4", "--seeds", "3")
+    assert result.exit_code == 0
+    assert result.stdout == "stage 4, replication: 3 of 3 seeds: 3 holds\n"
+
+
+def test_a_failure_ends_with_1_and_the_command_that_does_it_again(tmp_path: Path) -> None:
+    options = ("--check", "convergence", "--out", str(tmp_path))
+    result = kvlab_fuzz("4", *options, "--seeds", "1..20")  # on all cores
+    assert result.exit_code == 1
+    (path,) = tmp_path.iterdir()
+    assert f"again   kvlab run {path} --world sim" in result.stdout
+    again = CliRunner().invoke(run_command, [str(path), "--world", "sim"])
+    assert again.exit_code == 1
+    sentence = result.stdout.splitlines()[0].split("convergence: ")[1]
+    assert sentence in again.stdout
+    told = kvlab_fuzz("4", *options, "--seeds", "1..4", "--json")  # on this one
+    lines = [json.loads(line) for line in told.stdout.splitlines()]
+    assert [line["type"] for line in lines] == ["failure", "summary"]
+    assert lines[0]["scenario"] == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["12"], "there is no stage 12"),
+        (["4", "w=2"], "a number between them is a quorum"),
+        (["4", "nodes=x"], "a whole number"),
+        (["4", "--faults", "fire"], "there is no fault 'fire'"),
+        (["4", "--check", "all-siblings"], "stage 6"),
+        (["4", "--seeds", "9..3"], "a number of seeds"),
+    ],
+)
+def test_what_makes_no_sense_ends_with_2(arguments: list[str], said: str) -> None:
+    result = kvlab_fuzz(*arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_an_error_of_ours_ends_with_2_and_keeps_the_history(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def stumble(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(session, "no_lost_writes", stumble)
+    arguments = ("4", "--seeds", "1", "--check", "no-lost-writes", "--out", str(tmp_path))
+    result = kvlab_fuzz(*arguments)
+    assert result.exit_code == 2
+    assert "an error in kvlab, not in the stage" in result.stderr
+    assert json.loads((tmp_path / "fuzz-4-1.history.json").read_text(encoding="utf-8"))
