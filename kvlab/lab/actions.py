@@ -62,7 +62,11 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _nobody_up(view: View) -> str:
-    return "" if view.in_state("up") else "no node is up; r restarts one"
+    if view.in_state("up"):
+        return ""
+    ways = ["r restarts one"] if view.in_state("down") else []
+    ways += ["z lets a paused one go on"] if view.in_state("paused") else []
+    return "; ".join(["no node is up", *ways])
 
 
 def _none_in(*states: str) -> Callable[[View], str]:
@@ -205,7 +209,7 @@ ACTIONS = (
     ),
     Action(
         key="colon", shown_key=":", name="command", label="line",
-        help="type a line of the scenario language: put cart:7 tea via n2",
+        help="type a line, such as: put cart:7 tea via n2; :help lists what there is",
     ),
     Action(
         key="space", name="pause_view", label="hold",
@@ -217,23 +221,27 @@ ACTIONS = (
     ),
     Action(
         key="minus", shown_key="-", name="slower", label="slower", why_not=_live, in_footer=False,
-        help="half the simulator's speed",
+        help="half, or twice, the simulator's speed",
     ),
     Action(
         key="plus", shown_key="+", name="faster", label="faster", why_not=_live, in_footer=False,
-        help="twice the simulator's speed",
+        help="half, or twice, the simulator's speed",
     ),
     Action(
         key="left_square_bracket", shown_key="[", name="earlier", label="earlier", why_not=_one_operation,
-        in_footer=False, help="show the operation before this one",
+        in_footer=False, help="show the operation before, or after, this one",
     ),
     Action(
         key="right_square_bracket", shown_key="]", name="later", label="later", why_not=_one_operation,
-        in_footer=False, help="show the operation after this one",
+        in_footer=False, help="show the operation before, or after, this one",
     ),
     Action(
         key="m", name="maximise", label="larger", in_footer=False,
         help="give the operation the whole window, or only its part",
+    ),
+    Action(
+        key="v", name="messages", label="more", in_footer=False,
+        help="read in full what was said, and what came of the operation",
     ),
     Action(key="question_mark", shown_key="?", name="help", label="help", help="show or hide this page"),
     Action(key="q", name="quit", label="quit", help="end every node and leave (as does Ctrl-C)"),

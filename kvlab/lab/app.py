@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, ClassVar
 
 import msgspec
@@ -35,9 +35,11 @@ from kvlab.lab.draw.canvas import Row
 from kvlab.lab.draw.screen import command_row, screen
 from kvlab.lab.draw.theme import BACKGROUND, TEXT, Theme
 from kvlab.lab.driver import Driver, SimDriver
+from kvlab.lab.narrate import messages
 from kvlab.lab.view import View, view_of
 from kvlab.messages import NodeId, OpId
 from kvlab.script.commands import Cluster
+from kvlab.script.help import Page, help_on
 from kvlab.script.parse import ScriptError, parse_line
 from kvlab.script.session import Step
 from kvlab.script.words import quoted
@@ -51,6 +53,8 @@ WAITS_MS = 50.0
 """An operation that has run for so long is worth watching while it does."""
 NOTICE_S = 3.0
 """What the lab itself has to say stays at least so long."""
+SAID_MAX = 8
+"""So many notices can be read once more."""
 WAITING_MAX = 100_000
 """Events kept while the view is held; older ones are counted as lost."""
 PLAIN = Style()
@@ -163,6 +167,13 @@ class LabApp(App[None]):
         self._notice = ""
         self._noticed_s = 0.0
         self._noticed_at: AnyEvent | None = None
+        self._noticed_line = 0
+        self._late: deque[str] = deque()
+        """Notices about lines older than the one that the notice shown is about: they wait for their turn."""
+        self._said: deque[str] = deque(maxlen=SAID_MAX)
+        self._lines = 0
+        """How many lines have been begun."""
+        self._page: Callable[[View], Page] | None = None
         self._asking: Action | None = None
         self._number = ""
         self._help = self._maximised = False
@@ -255,10 +266,18 @@ class LabApp(App[None]):
             except Exception as error:  # a bug in a stage: its world stands still, the lab does not
                 self._hold(True)
                 self._say(f"The simulation stopped: {type(error).__name__}: {error}")
-        if self._notice and now_s > self._noticed_s + NOTICE_S and self.model.latest is not self._noticed_at:
-            self._say("")  # what has happened since is the news now
+        self._change_notice(now_s)
         if self._dirty and not self._moving:
             self._draw()
+
+    def _change_notice(self, now_s: float) -> None:
+        """Once a notice has stood long enough, the next one follows, or what has happened since."""
+        if self._notice and now_s <= self._noticed_s + NOTICE_S:
+            return
+        if self._late:
+            self._show_notice(self._late.popleft())
+        elif self._notice and self.model.latest is not self._noticed_at:
+            self._say("")
 
     def _move(self) -> None:
         """Draw again while a message is under way or an operation waits; then sleep."""
@@ -278,12 +297,14 @@ class LabApp(App[None]):
             ready=self.cluster_ready,
             badge=self.driver.badge(self.held, self._missed),
             notice=self._notice,
+            said=tuple(reversed(self._said)),
             prompt=question,
             help=self._help,
             maximised=self._maximised,
             moving=self.animate_messages,
         )
-        return msgspec.structs.replace(view, hints=actions.hints(view))
+        page = self._page(view) if self._page is not None else None
+        return msgspec.structs.replace(view, hints=actions.hints(view), page=page)
 
     def _draw(self) -> None:
         self._dirty = False
@@ -303,7 +324,20 @@ class LabApp(App[None]):
     def on_resize(self) -> None:
         self._dirty = True
 
-    def _say(self, notice: str) -> None:
+    def _say(self, notice: str, line: int | None = None) -> None:
+        """Say it now, or if it is about an older line than what has just been said, after that.
+
+        `line` is the number of the line it is about; without one, it is about this moment.
+        """
+        if notice:
+            self._said.append(notice)
+        if line is not None and line < self._noticed_line and self._notice:
+            self._late.append(notice)
+            return
+        self._noticed_line = self._lines if line is None else line
+        self._show_notice(notice)
+
+    def _show_notice(self, notice: str) -> None:
         self._notice, self._noticed_s, self._noticed_at = notice, time.monotonic(), self.model.latest
         self._dirty = True
 
@@ -321,7 +355,11 @@ class LabApp(App[None]):
         """What a key, the footer or the palette asks for."""
         self._stop_asking()
         action = actions.find(name)
+        reading, self._page = self._page, None  # any other key leaves the page
         view = self.view()
+        if name == "messages":
+            self._page = messages if reading is None else None
+            return
         self._say("")
         if refusal := action.refusal(view):
             self._say(f"{action.shown_key or action.key} ({action.label}) cannot be used now: {refusal}.")
@@ -358,7 +396,7 @@ class LabApp(App[None]):
 
     def action_cancel(self) -> None:
         self._stop_asking()
-        self._help = False
+        self._help, self._page = False, None
         self._say("")
 
     def _stop_asking(self) -> None:
@@ -394,30 +432,44 @@ class LabApp(App[None]):
         if text:
             self._line.typed.append(text)
             self._say("")
-            self._begin(self._do_line(text))
+            words = text.removeprefix(":").split()
+            if words[:1] == ["help"]:
+                self._help_on(" ".join(words[1:]))
+            else:
+                self._begin(self._do_line(text))
+
+    def _help_on(self, topic: str) -> None:
+        try:
+            page = help_on(topic)
+        except ScriptError as error:
+            self._say(f"help {topic}: {error.problems[0].message}.")
+        else:
+            self._page = lambda _: page
 
     # -- what they do ----------------------------------------------------------------------------
 
     async def _do_line(self, text: str) -> None:
         """Do one line of the scenario language; whatever is wrong with it is said, and nothing is done."""
+        self._lines += 1
+        line = self._lines
         try:
             if not self.cluster_ready:
                 raise UserError("The cluster is still starting; wait until its nodes answer.")
-            self._report(await self.driver.do(parse_line(text)))
+            self._report(await self.driver.do(parse_line(text)), line)
         except ScriptError as error:
             problem = error.problems[0]
             usage = f" Usage: {problem.usage}" if problem.usage else ""
-            self._say(f"{text}: {problem.message}.{usage}")
+            self._say(f"{text}: {problem.message}.{usage}", line)
         except KvlabError as error:
-            self._say(str(error))
+            self._say(str(error), line)
 
-    def _report(self, step: Step) -> None:
+    def _report(self, step: Step, line: int) -> None:
         """Say what came of a command, where the events do not tell."""
         told = bool(step.op)  # by events of its own, on the operation's panel
         if step.failure is not None:
-            self._say(f"{step.failure.expected}: no, found {step.failure.found}")
+            self._say(f"{step.failure.expected}: no, found {step.failure.found}", line)
         elif step.text and not (step.outcome is not None and told):
-            self._say(f"{step.command}: {step.text}")
+            self._say(f"{step.command}: {step.text}", line)
         self._dirty = True
 
     def _hold(self, held: bool) -> None:

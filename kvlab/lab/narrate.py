@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kvlab.lab.draw.canvas import shown
-from kvlab.lab.view import Shot, View
+from kvlab.lab.view import Shot, View, counted
+from kvlab.script.help import Page
 from kvlab.trace.events import (
     ClockSkewed,
     EventsLost,
@@ -80,21 +81,23 @@ def happened(view: View) -> str:
         case RingChanged(ring=ring):
             if view.phase:
                 return f"The ring is changing ({view.phase}): keys travel to their new owners."
-            return f"The ring has {len(ring.members)} members now (epoch {ring.epoch})."
+            return f"The ring has {counted(len(ring.members), 'member')} now (epoch {ring.epoch})."
         case ClockSkewed(node=node, skew_ms=skew):
             return f"The clock of {node} is wrong by {skew / 1000:+g} s, and it does not know."
         case EventsLost(node=node, count=count):
-            return f"{node} told more than could be shown: {count} events are missing here."
+            return f"{node} told more than could be shown: {counted(count, 'event')} not shown here."
         case Said(text=text):
             return text
         case _:
-            return f"{len(view.in_state('up'))} nodes are up."
+            up = len(view.in_state("up"))
+            return f"{counted(up, 'node')} {'is' if up == 1 else 'are'} up."
 
 
 def _links(view: View) -> str:
-    return (
-        f"{len(view.links)} links are slow or lose messages." if view.links else "The network is fast again."
-    )
+    if not view.links:
+        return "The network is fast again."
+    one = len(view.links) == 1
+    return f"{counted(len(view.links), 'link')} {'is slow or loses' if one else 'are slow or lose'} messages."
 
 
 def _operation(op: Shot, view: View) -> str:
@@ -126,7 +129,8 @@ def _operation(op: Shot, view: View) -> str:
         return f"{key} = {shown(op.value, 20)} is in the memory of {op.via}, and nowhere else."
     confirmed = [node for node in op.holders if node in homes]
     copies = f"{len(confirmed)} of {len(homes)} replicas hold it" if len(homes) > 1 else "it is held"
-    return f"{key} = {shown(op.value, 20)} is written {took}; {copies}: {_listed(confirmed)}."
+    places = [f"{node} ({zone})" if (zone := view.zone(node)) else node for node in confirmed]
+    return f"{key} = {shown(op.value, 20)} is written {took}; {copies}: {_listed(places)}."
 
 
 def advice(view: View) -> str:
@@ -145,10 +149,20 @@ def advice(view: View) -> str:
     if paused:
         return f"Press g to read without {paused[0]}; then z and {paused[0][1:]} to let it go on."
     if not view.stage.ring:
-        return "Press w to write more; then k and 1 to kill the one node, and see what is left."
+        return "Press w to write more; then k and 1 to kill the node, and see what is left."
     holders = [node for node in view.homes if node in view.in_state("up")]
     if holders:
         victim = holders[-1]
         key = shown(view.key, 20)
         return f"Press k and {victim[1:]} to kill {victim}, a replica of {key}; then g to read it."
     return "Press w to write."
+
+
+def messages(view: View) -> Page:
+    """What there may be no room for: what the lab said, in full, and what came of the operation."""
+    what, try_next = sentences(view)
+    paragraphs = [*view.said[:1], what]
+    if view.op is not None and view.op.text:
+        paragraphs.append(f"{view.op.kind} {shown(view.op.key)} is {view.op.outcome}: {view.op.text}.")
+    paragraphs += [try_next, *(f"Before: {notice}" for notice in view.said[1:])]
+    return Page("WHAT WAS SAID", tuple(dict.fromkeys(filter(None, paragraphs))))

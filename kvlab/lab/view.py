@@ -15,6 +15,7 @@ from kvlab import stages
 from kvlab.core.placement import preference_list
 from kvlab.core.ring import Ring
 from kvlab.messages import Key, NodeId, OpId, RingSpec
+from kvlab.script.help import Page
 from kvlab.stages import Stage
 from kvlab.trace.events import AnyEvent, LineFailed, LinkChanged, Said, ScriptLine
 from kvlab.trace.model import Model, Node, Operation, causal_order
@@ -91,6 +92,10 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     lost: int = 0
     notice: str = ""
     """What the lab itself has to say, before anything else."""
+    said: tuple[str, ...] = ()
+    """The last notices, newest first."""
+    page: Page | None = None
+    """What is read in place of the panels."""
     prompt: str = ""
     """A question that is to be answered with the next keys."""
     hints: tuple[Hint, ...] = ()
@@ -102,9 +107,21 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     def node(self, name: str) -> Node | None:
         return next((node for node in self.nodes if node.node == name), None)
 
+    def zone(self, name: str) -> str:
+        """The zone of a node; "" where all are in one, for then it says nothing."""
+        if len({node.zone for node in self.nodes}) < 2:
+            return ""
+        found = self.node(name)
+        return found.zone if found is not None else ""
+
     def in_state(self, *states: str) -> list[NodeId]:
         """The nodes in one of these states, in order."""
         return [node.node for node in self.nodes if node.state in states]
+
+
+def counted(number: int, what: str) -> str:
+    """1 node, 2 nodes."""
+    return f"{number} {what}{'s'[: number != 1]}"
 
 
 @lru_cache(maxsize=8)

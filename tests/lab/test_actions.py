@@ -72,6 +72,10 @@ def test_what_cannot_be_used_says_why(name: str, seen: View, why: str) -> None:
     assert why in find(name).refusal(seen)
 
 
+def test_one_node_is_not_spoken_of_as_many() -> None:
+    assert sentences(view([births(1)[0], births(1)[1]], stage=1, nodes=1, latest=None))[0] == "1 node is up."
+
+
 def test_the_footer_shows_every_state_of_every_key() -> None:
     assert {hint.key for hint in hints(WELL)} >= {
         "w",

@@ -12,8 +12,11 @@ from kvlab.lab.draw.canvas import Canvas, fit, shown
 from kvlab.lab.draw.ring import legible
 from kvlab.lab.draw.screen import compose, screen
 from kvlab.lab.draw.theme import Theme
+from kvlab.lab.narrate import sentences
 from kvlab.lab.view import Flight, View
 from kvlab.messages import NodeId, RingSpec
+from kvlab.script.commands import USAGE
+from kvlab.script.help import help_on
 from kvlab.trace.events import AnyEvent, LineFailed, NodeStarting, ScriptLine
 from tests.lab.stories import births, cut, death, put, view
 
@@ -123,6 +126,47 @@ def test_a_line_that_was_not_done_is_marked_in_the_scenario(size: tuple[int, int
     ]
     drawn = compose(view(births(), put(), death("n3", 400), refused), size, Theme()).text()
     assert [("not done" in row) for row in drawn if "0.4 kill n3" in row] == [False, True]
+
+
+@pytest.mark.parametrize("scene", list(scenes()))
+def test_at_80_columns_the_advice_is_never_cut(scene: str) -> None:
+    _, advice = sentences(scenes()[scene])
+    assert len(advice) <= 78
+    words = " ".join(" ".join(compose(scenes()[scene], (80, 24), Theme()).text()).split())
+    assert scene == "help" or advice in words
+
+
+def test_advice_beside_a_long_message_says_where_the_rest_of_it_is() -> None:
+    """Even where the first stage has lost its last node, and says so in two rows."""
+    told = view(births(1), stage=1, nodes=1, notice="a word and " * 40)
+    drawn = compose(told, (80, 24), Theme()).text()
+    assert any(row.endswith("… (v: all)") for row in drawn)
+    assert any("and see what is left." in row for row in drawn)
+
+
+def test_zones_are_shown_where_there_is_more_than_one() -> None:
+    zoned: list[AnyEvent] = [
+        NodeStarting(float(i), NodeId(f"n{i + 1}"), f"z{i % 2 + 1}", 1) for i in range(5)
+    ]
+    two = view(zoned, [event for event in births() if event not in births()[:5]], put())
+    wide = "\n".join(compose(two, (120, 40), Theme()).text())
+    assert "3 copies of a key in 2 zones" in wide
+    assert "n3·z1" in wide
+    assert "hold it: n3 (z1), n4 (z2) and n2 (z2)" in wide
+    assert "n3·z1  n4·z2  n2·z2" in "\n".join(compose(two, (80, 24), Theme()).text())
+    one = view(births(), put())
+    for size in SIZES:
+        assert "n3·z1" not in "\n".join(compose(one, size, Theme()).text())
+
+
+@pytest.mark.parametrize("topic", ["", *USAGE])
+@pytest.mark.parametrize("size", SIZES)
+def test_every_page_of_help_fits_its_window(topic: str, size: tuple[int, int]) -> None:
+    drawn = "\n".join(compose(view(births(), page=help_on(topic)), size, Theme()).text())
+    assert "make the window taller" not in drawn
+    written = "".join(drawn.split())
+    usages = [USAGE[topic]] if topic else [usage for name, usage in USAGE.items() if name != "cluster"]
+    assert all("".join(usage.split()) in written for usage in usages)
 
 
 def test_nothing_in_a_key_can_move_the_cursor_or_break_the_grid() -> None:

@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 from kvlab.lab.app import LabApp, LabCanvas, run_lab
 from kvlab.lab.draw.theme import Theme
 from kvlab.lab.driver import Driver, LiveDriver, SimDriver
+from kvlab.script.commands import USAGE
 from kvlab.trace.recording import Recorder, Recording
 from kvlab.world.process import ProcessWorld
 from kvlab.world.sim import SimWorld
@@ -153,6 +154,68 @@ def test_the_command_line_takes_the_scenario_language_and_explains_what_it_canno
     lab(type_lines, first_put=False)
 
 
+LONG = "putt k " + " ".join(f"value-{i}" for i in range(40))
+
+
+def test_a_message_too_long_for_its_rows_can_be_read_in_full() -> None:
+    async def read(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        app._begin(app._do_line(LONG))
+        await shows(pilot, app, "value-1 ", "… (v: all)")
+        assert "Usage: put" not in text(app)
+        await pilot.press("v")
+        await shows(pilot, app, "WHAT WAS SAID", "Usage: put KEY VALUE")
+        await pilot.press("v")
+        await until(pilot, app, lambda: "WHAT WAS SAID" not in text(app), "the panels to be back")
+        await pilot.press("v", "escape")
+        await until(pilot, app, lambda: "WHAT WAS SAID" not in text(app), "the panels to be back")
+
+    lab(read, size=(80, 24), first_put=False)
+
+
+def test_help_on_the_command_line_lists_the_lines_and_explains_each() -> None:
+    async def read(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await type_line(pilot, "help")
+        usages = [usage for name, usage in USAGE.items() if name not in ("cluster", "check")]
+        await shows(pilot, app, "LINES YOU CAN TYPE", *usages)
+        await type_line(pilot, "help put")
+        await shows(pilot, app, "HELP ON put", USAGE["put"], "Writes a value")
+        await type_line(pilot, "help pot")
+        await shows(pilot, app, "help pot: there is no command pot; the nearest is `put`")
+        await pilot.press("escape")
+        await shows(pilot, app, "THE RING")
+        assert len(app.model.log) == 1  # the cluster: asking for help is nothing that was done
+
+    lab(read, size=(80, 24), first_put=False)
+
+
+def test_a_late_result_waits_until_a_newer_message_has_been_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kvlab.lab.app.NOTICE_S", 1.0)
+
+    async def watch(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        app._begin(app._do_line("wait until get k = x within 200ms"))
+        app._begin(app._do_line("kil n1"))
+        await shows(pilot, app, "the nearest is `kill`")
+        await until(pilot, app, lambda: bool(app._said and "no, found" in app._said[-1]), "the result")
+        assert "the nearest is `kill`" in app.view().notice
+        await shows(pilot, app, "no, found missing")
+
+    lab(watch, first_put=False)
+
+
+def test_a_command_that_was_refused_is_marked_where_the_lines_stand() -> None:
+    async def refuse(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await pilot.press("k", "2")
+        await shows(pilot, app, "4/5 up")
+        await type_line(pilot, "kill n2")
+        await shows(pilot, app, "cannot kill n2: it is down", "kill n2  ✗ not done")
+
+    lab(refuse, first_put=False)
+
+
 def test_a_simulated_world_stands_still_while_held_and_goes_on_by_steps() -> None:
     async def step(pilot: Pilot[None], app: LabApp) -> None:
         await shows(pilot, app, "5/5 up")
@@ -182,6 +245,12 @@ def test_stage_1_shows_its_one_node_and_its_keys() -> None:
         await shows(pilot, app, "its dict is gone", "Press r and then 1")
         await pilot.press("w")
         await shows(pilot, app, "no node is up; r restarts one")
+        await pilot.press("r", "1")
+        await shows(pilot, app, "1/1 up")
+        await pilot.press("z", "1")
+        await shows(pilot, app, "Press z and then 1")
+        await pilot.press("w")
+        await shows(pilot, app, "no node is up; z lets a paused one go on")
 
     lab(hashmap, sim(1, 1))
 

@@ -105,6 +105,13 @@ def wrapped(text: str, width: int) -> list[str]:
     return lines
 
 
+def shortened(lines: list[str], rows: int, width: int, sign: str) -> list[str]:
+    """As many of these wrapped lines as there are rows; the last bears the sign if something is missing."""
+    if len(lines) <= rows:
+        return lines
+    return [*lines[: rows - 1], fit(" ".join(lines[rows - 1 :]), width, sign)] if rows > 0 else []
+
+
 def shown(data: bytes | None, limit: int = 40) -> str:
     """Bytes of a key or a value as a person may see them: nothing in them can move the cursor."""
     if data is None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from kvlab.lab.draw.canvas import Canvas, Size, fit, shown, wrapped
+from kvlab.lab.draw.canvas import Canvas, Size, fit, shortened, shown, wrapped
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, DIM, GOOD, TEXT, Theme
-from kvlab.lab.view import Shot, View
+from kvlab.lab.view import Shot, View, counted
 from kvlab.messages import Key, NodeId
 from kvlab.trace.events import (
     AnyEvent,
@@ -38,6 +38,8 @@ MEANS = {
     "StaleRing": "your ring is old",
 }
 """What a message says, where there is room for more than its name."""
+
+ENDING_ROWS_MAX = 4
 
 ROW_OF_NODES = 47
 """Columns that the list of nodes needs."""
@@ -145,7 +147,7 @@ def operation(view: View, size: Size, theme: Theme) -> Canvas:
     name = fit(title(op), width - 2 - len(about), theme.glyphs.more)
     x = canvas.put(1, 0, name, theme.style(TEXT, bold=True))
     canvas.put(x, 0, about, theme.style(DIM))
-    ending = _ending(op, view.now_ms, width - 2, theme)[: max(1, height // 3)]
+    ending = _ending(op, view.now_ms, width - 2, max(1, height // 3), theme)
     room = max(0, height - 1 - len(ending))
     rows: list[list[AnyEvent]] = [[event] for event in op.events if not isinstance(event, OpEnded)]
     if len(rows) > room:
@@ -155,7 +157,8 @@ def operation(view: View, size: Size, theme: Theme) -> Canvas:
     if dropped and room:
         rows = rows[len(rows) - (room - 1) :] if room > 1 else []
         dropped = op.cut + len(op.events) - sum(map(len, rows)) - bool(op.outcome)
-        text = f"{theme.glyphs.more} {dropped} events before" + ("" if view.maximised else " (m: all)")
+        before = f"{theme.glyphs.more} {counted(dropped, 'event')} before"
+        text = before if view.maximised else f"{before} (m: all)"
         canvas.put(1, y, fit(text, width - 2, theme.glyphs.more), theme.style(DIM))
         y += 1
     for row in rows[:room]:
@@ -197,8 +200,8 @@ def title(op: Shot) -> str:
     return f"{op.kind} {shown(op.key, 24)}{value}"
 
 
-def _ending(op: Shot, now_ms: float, width: int, theme: Theme) -> list[Piece]:
-    """What came of it, in as many lines as it takes, three at most."""
+def _ending(op: Shot, now_ms: float, width: int, rows: int, theme: Theme) -> list[Piece]:
+    """What came of it, in so many rows at most."""
     glyphs = theme.glyphs
     if not op.outcome:
         waits = f" for {' '.join(op.silent)}" if op.silent else ""
@@ -210,9 +213,7 @@ def _ending(op: Shot, now_ms: float, width: int, theme: Theme) -> list[Piece]:
             found = ": " + (" and ".join(shown(value, 20) for value in op.values) or "no such key")
         return [(fit(f"{glyphs.ok} ok{found}, {op.took_ms:.1f} ms", width, glyphs.more), GOOD)]
     lines = wrapped(f"{glyphs.bad} {op.outcome}, {op.took_ms:.0f} ms: {op.text or op.error}", width)
-    if len(lines) > 4:
-        lines = [*lines[:3], fit(lines[3] + " " + lines[4], width, glyphs.more)]
-    return [(line, BAD) for line in lines]
+    return [(line, BAD) for line in shortened(lines, min(rows, ENDING_ROWS_MAX), width, glyphs.cut)]
 
 
 def _event_row(canvas: Canvas, y: int, row: list[AnyEvent], op: Shot, theme: Theme) -> None:
@@ -278,7 +279,7 @@ def store(view: View, size: Size, theme: Theme) -> Canvas:
     glyph, state_colour = theme.state(node.state)
     canvas.put(7, 1, f"{glyph} {node.state}", theme.style(state_colour, bold=True))
     budget = f" of {size_of(view.memory_bytes)}" if view.memory_bytes else ", no limit"
-    held = f"{node.keys} key{'s'[: node.keys != 1]}, {size_of(node.bytes)}{budget}"
+    held = f"{counted(node.keys, 'key')}, {size_of(node.bytes)}{budget}"
     if node.state == "down":
         held = "its dict is gone: nothing was on a disk"
     canvas.put(17, 1, fit(held, width - 18, theme.glyphs.more), theme.style())

@@ -22,6 +22,8 @@ THICKNESS = 2.2
 ARC_PIXELS_MIN = 2.0
 """Shorter arcs than this, on average, are confetti."""
 LABEL_PIXELS_MIN = 3.5
+ZONE_CELLS = 6
+"""As many columns of a zone's name are shown."""
 SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉"
 BRAILLE = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """The dots of a Braille character, by row and column; U+2800 is the character with none."""
@@ -191,7 +193,7 @@ def _badges(canvas: Canvas, view: View, places: dict[NodeId, tuple[float, float]
         x, y = places[node.node]
         glyph, _ = theme.state(node.state)
         mark = "" if node.state == "up" else glyph
-        text = f" {mark}{node.node} "
+        text = f" {mark}{_with_zone(view, node.node, theme)} "
         colour = theme.node_colour(node.node, node.state)
         left, row = round(x) - len(text) // 2, int(y // 2)
         after = canvas.put(left, row, text, theme.style(BACKGROUND, colour, bold=True))
@@ -201,6 +203,12 @@ def _badges(canvas: Canvas, view: View, places: dict[NodeId, tuple[float, float]
             canvas.put(after, row, shown_place, theme.style(TEXT, bold=True))
         if view.op is not None and view.op.via == node.node:
             canvas.put(left - 1, row, theme.glyphs.begins, theme.style(ACCENT, bold=True))
+
+
+def _with_zone(view: View, node: NodeId, theme: Theme) -> str:
+    """n3, and where there are several zones, n3 with its own."""
+    zone = view.zone(node)
+    return f"{node}{theme.glyphs.between}{fit(zone, ZONE_CELLS, theme.glyphs.more)}" if zone else node
 
 
 def _key(canvas: Canvas, view: View, at: tuple[float, float], theme: Theme) -> None:
@@ -231,14 +239,17 @@ def strip(view: View, size: Size, theme: Theme) -> Canvas:
         canvas.put(1 + i, 1, digit, theme.style(BACKGROUND, _colour(owner, gone, theme), bold=True))
     at = 1 + int(token(view.key) / RING_SIZE * span)
     text = f" {shown(view.key, 14)} {theme.glyphs.sends} "
-    length = 1 + len(text) + sum(len(home) + 2 for home in view.homes)
+    homes = [(home, f" {_with_zone(view, home, theme)} ") for home in view.homes]
+    if sum(len(label) for _, label in homes) > width // 2:
+        homes = [(home, f" {home} ") for home in view.homes]
+    length = 1 + len(text) + sum(len(label) for _, label in homes)
     turned = at + length > width - 1
     x = at - length + 1 if turned else at
     if not turned:
         x = canvas.put(x, 2, theme.glyphs.pointer, theme.style(ACCENT, bold=True))
     x = canvas.put(x, 2, text, theme.style(TEXT, bold=True))
-    for home in view.homes:
-        x = canvas.put(x, 2, f" {home} ", theme.style(BACKGROUND, _colour(home, gone, theme), bold=True))
+    for home, label in homes:
+        x = canvas.put(x, 2, label, theme.style(BACKGROUND, _colour(home, gone, theme), bold=True))
     if turned:
         canvas.put(at, 2, theme.glyphs.pointer, theme.style(ACCENT, bold=True))
     return canvas

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from kvlab.lab.actions import ACTIONS
 from kvlab.lab.draw import panels
-from kvlab.lab.draw.canvas import Canvas, Row, Size, fit, wrapped
+from kvlab.lab.draw.canvas import Canvas, Row, Size, fit, shortened, wrapped
 from kvlab.lab.draw.ring import legible, ring, strip
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, BAR, DEAD, DIM, FAINT, GOOD, TEXT, Theme
 from kvlab.lab.narrate import sentences
 from kvlab.lab.view import View
+from kvlab.script.help import Page
 
 WIDTH_MIN, HEIGHT_MIN = 60, 20
 
@@ -45,7 +48,9 @@ def _compose(view: View, size: Size, theme: Theme) -> Canvas:
     footer = _footer_rows(view, width)
     talk = _talk_rows(height)
     body: Size = (width, height - 1 - talk - 1 - footer)
-    if view.help:
+    if view.page is not None:
+        canvas.paste(0, 1, _page(view.page, (width, body[1] + talk), theme))
+    elif view.help:
         canvas.paste(0, 1, _help(view, (width, body[1] + talk), theme))
     else:
         canvas.paste(0, 1, _body(view, body, theme))
@@ -71,7 +76,10 @@ def _header(canvas: Canvas, view: View, theme: Theme) -> None:
     between = theme.glyphs.between
     x = canvas.put(x + 1, 0, f"stage {view.stage.number} {between} {view.stage.name}", theme.style(TEXT, BAR))
     if view.stage.replicated and canvas.width >= 76:
-        x = canvas.put(x + 3, 0, f"{view.n} copies of a key", theme.style(TEXT, BAR))
+        zones = len({node.zone for node in view.nodes})
+        where = f" in {zones} zones" if zones > 1 and canvas.width >= 100 else ""
+        copies = "copy" if view.n == 1 else "copies"
+        x = canvas.put(x + 3, 0, f"{view.n} {copies} of a key{where}", theme.style(TEXT, BAR))
     up = len(view.in_state("up"))
     well = up == len(view.nodes)
     x = canvas.put(x + 3, 0, f"{up}/{len(view.nodes)} up", theme.style(GOOD if well else BAD, BAR, bold=True))
@@ -151,16 +159,47 @@ def _help(view: View, size: Size, theme: Theme) -> Canvas:
     """The keys, one a row, and what they do."""
     width, height = size
     canvas = Canvas(size, theme.style())
-    for y, action in enumerate(ACTIONS[:height]):
+    rows = [list(group) for _, group in groupby(ACTIONS, lambda action: action.help)]
+    for y, (action, *others) in enumerate(rows[:height]):
         refusal = action.refusal(view)
-        keys = theme.style(DEAD if refusal else ACCENT, bold=not refusal)
-        canvas.put(1, y, f"{action.shown_key or action.key:>5}", keys)
+        keys = " ".join(one.shown_key or one.key for one in (action, *others))
+        canvas.put(1, y, f"{keys:>5}", theme.style(DEAD if refusal else ACCENT, bold=not refusal))
         text = fit(action.help, width - 9, theme.glyphs.more)
         canvas.put(8, y, text, theme.style(DIM if refusal else TEXT))
-    if len(ACTIONS) > height:
-        canvas.fill(height - 1, theme.style())
-        more = f"{theme.glyphs.more} {len(ACTIONS) - height + 1} more keys: make the window taller"
-        canvas.put(1, height - 1, more, theme.style(DIM))
+    _cut_off(canvas, len(rows), theme)
+    return canvas
+
+
+def _cut_off(canvas: Canvas, needed: int, theme: Theme) -> None:
+    """Say in the last row how many rows did not fit, if any."""
+    if (left_out := needed - canvas.height) > 0:
+        canvas.fill(canvas.height - 1, theme.style())
+        more = f"{theme.glyphs.more} {left_out + 1} more rows: make the window taller"
+        canvas.put(1, canvas.height - 1, more, theme.style(DIM))
+
+
+def _page(page: Page, size: Size, theme: Theme) -> Canvas:
+    """A page to be read: its title, and its paragraphs below each other, or side by side where they fit."""
+    width = size[0]
+    canvas = Canvas(size, theme.style())
+    leave = "Esc: back"
+    title = fit(page.title, width - len(leave) - 3, theme.glyphs.more)
+    canvas.put(1, 0, title, theme.style(ACCENT, bold=True))
+    canvas.put(width - len(leave) - 1, 0, leave, theme.style(DIM))
+    half, y, beside = width // 2, 1, False
+    for paragraph in page.paragraphs:
+        short = page.short and len(paragraph) < half - 1
+        if short and beside:
+            canvas.put(half, y - 1, paragraph, theme.style())
+            beside = False
+            continue
+        lines = wrapped(paragraph, width - 2)
+        for line in lines:
+            canvas.put(1, y, line, theme.style())
+            y += 1
+        y += not page.short  # a blank row between paragraphs
+        beside = short
+    _cut_off(canvas, y if page.short else y - 1, theme)
     return canvas
 
 
@@ -176,13 +215,11 @@ def _talk(canvas: Canvas, y: int, rows: int, view: View, theme: Theme) -> None:
     first, colour = (view.notice, ACCENT) if view.notice else (what, TEXT)
     lines = wrapped(first, width)
     advice = wrapped(try_next, width) if try_next else []
-    room = rows - 1 if advice else rows
-    if len(lines) > room:
-        lines = [*lines[: room - 1], fit(" ".join(lines[room - 1 :]), width, theme.glyphs.more)]
+    lines = shortened(lines, rows - 1 if advice else rows, width, theme.glyphs.cut)
     for i, line in enumerate(lines):
         canvas.put(1, y + i, line, theme.style(colour, BAR, bold=True))
     y += len(lines)
-    for line in advice[: rows - len(lines)]:
+    for line in shortened(advice, rows - len(lines), width, theme.glyphs.cut):
         canvas.put(1, y, line, theme.style(ACCENT, BAR))
         y += 1
 

@@ -50,16 +50,20 @@ class Glyphs(msgspec.Struct, frozen=True):
     prompt: str
     between: str
     more: str
+    cut: str
+    """The end of a text that the key v shows in full."""
     yes: str
 
 
 UNICODE = Glyphs(
     up="●", starting="○", paused="‖", down="✗", sends="→", receives="←", holds="■", lost="✗", begins="▶",
-    ok="✓", bad="✗", key="◉", dot="●", line="─", pointer="▲", prompt=">", between="·", more="…", yes="│",
+    ok="✓", bad="✗", key="◉", dot="●", line="─", pointer="▲", prompt=">", between="·", more="…",
+    cut="… (v: all)", yes="│",
 )  # fmt: skip
 ASCII = Glyphs(
     up="*", starting="o", paused="=", down="x", sends=">", receives="<", holds="#", lost="X", begins=">",
-    ok="+", bad="X", key="@", dot="o", line="-", pointer="^", prompt=">", between="-", more="...", yes="|",
+    ok="+", bad="X", key="@", dot="o", line="-", pointer="^", prompt=">", between="-", more="...",
+    cut="... (v: all)", yes="|",
 )  # fmt: skip
 
 
