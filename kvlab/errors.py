@@ -151,5 +151,16 @@ class WritesLocked(OperationError):
     """Some node is missing, and the cluster would rather refuse a write than let copies differ."""
 
 
+class InDoubt(OperationError):
+    """The last write of the key has perhaps not reached all nodes: any answer could be contradicted."""
+
+    def __init__(self, node: str, missing: Sequence[str]) -> None:
+        super().__init__(
+            f"{node} holds a write of this key that was under way when {' and '.join(missing)} fell silent. "
+            "Whether they have it, it cannot know: the new value and the old one could each be contradicted "
+            "by another node. It will be settled when all can be reached; other keys can be read"
+        )
+
+
 class RingChangeFailed(OperationError):
     """A node could not join or leave; the ring is as it was, unless the text says otherwise."""

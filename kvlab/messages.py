@@ -411,6 +411,52 @@ class Promise(Request[RingIs], frozen=True):
     change: ChangeId
 
 
+# -- mirroring (stage 2, services/mirror.py) ------------------------------------------------------
+
+
+class Heard(Reply, frozen=True):
+    """I am alive, and we hear each other."""
+
+
+class Settled(Reply, frozen=True):
+    """I know that the write is everywhere."""
+
+
+class Pulled(Reply, frozen=True):
+    """(key, copy, everywhere): the next of my copies; none when there are no more. `everywhere`: I know that
+    all nodes hold this one, or a newer one."""
+
+    copies: tuple[tuple[Key, Version, bool], ...]
+
+
+class Pushed(Reply, frozen=True):
+    """The copies are here."""
+
+
+class Beat(Request[Heard], frozen=True):
+    """Are you alive?"""
+
+
+class Settle(Request[Settled], frozen=True):
+    """All nodes hold this copy. The copy and not only its stamp: of two writes in one millisecond only the
+    values differ."""
+
+    key: Key
+    copy: Version
+
+
+class Pull(Request[Pulled], frozen=True):
+    """Which copies do you hold, from this place on? It counts from 0, in the order in which the keys came."""
+
+    start: int
+
+
+class Push(Request[Pushed], frozen=True):
+    """(key, copy, everywhere): copies that you do not hold, or hold older ones of."""
+
+    copies: tuple[tuple[Key, Version, bool], ...]
+
+
 ReplicaRequest: TypeAlias = Keep[C] | Fetch[C] | Drop
 TransferRequest: TypeAlias = (
     GetRing | Prepare | Give | Take | Freeze | Install | Abort | StillDriving | Promise
@@ -418,10 +464,12 @@ TransferRequest: TypeAlias = (
 HintRequest: TypeAlias = KeepHint[C] | FindHint[C] | HandBack[C]
 ReplicaReply: TypeAlias = Kept | Fetched[C] | Dropped
 HintReply: TypeAlias = Kept | FoundHint[C] | TookBack
+MirrorRequest: TypeAlias = Beat | Settle | Pull | Push
+MirrorReply: TypeAlias = Heard | Settled | Pulled | Pushed
 TransferReply: TypeAlias = RingIs | Prepared | Giving | Took | Frozen | Installed | Aborted
 
-AnyRequest: TypeAlias = ReplicaRequest[Copy] | HintRequest[Copy] | TransferRequest
-AnyReply: TypeAlias = ReplicaReply[Copy] | HintReply[Copy] | TransferReply | Refused | StaleRing
+AnyRequest: TypeAlias = ReplicaRequest[Copy] | HintRequest[Copy] | MirrorRequest | TransferRequest
+AnyReply: TypeAlias = ReplicaReply[Copy] | HintReply[Copy] | MirrorReply | TransferReply | Refused | StaleRing
 Message: TypeAlias = AnyRequest | AnyReply
 
 

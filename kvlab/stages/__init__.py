@@ -59,7 +59,7 @@ class ContextualNode(Protocol):
 
 
 class KnowsMembers(Protocol):
-    """From stage 7 on a node knows who is alive."""
+    """From stage 7 on a node knows who is alive; in stage 2, whom it hears itself."""
 
     def belief(self, peer: NodeId) -> str:
         """alive, suspect, failed or left."""
@@ -109,8 +109,13 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         return self.number >= 6
 
     @property
+    def watches(self) -> bool:
+        """A node has a belief about who is alive (KnowsMembers)."""
+        return self.mirrored or self.gossip
+
+    @property
     def gossip(self) -> bool:
-        """A node knows who is alive (KnowsMembers)."""
+        """Nodes tell each other who is alive."""
         return self.number >= 7
 
     @property
@@ -162,6 +167,17 @@ STAGES = (
         ring=False,
         replicated=False,
         atomic=True,
+    ),
+    Stage(
+        number=2,
+        name="cap",
+        adds="three mirrored nodes, heartbeats, and the choice at a cut: cp locks writes, ap goes on",
+        fixes="one machine may die",
+        broken="all data is everywhere; cp stops writing at one dead node, ap loses an acknowledged write",
+        path="kvlab.stages.s02_cap:CapNode",
+        nodes_max=3,
+        ring=False,
+        mirrored=True,
     ),
     Stage(
         number=3,
@@ -218,6 +234,13 @@ def require_settings(stage: Stage, given: Mapping[str, str]) -> None:
             raise NotInThisStage(f"{stage.title}, makes no choice between CP and AP; stage 2 does")
 
 
+NO_NUMBERS = (
+    "writes to all nodes or to one, as the choice (cp or ap) has it, and reads one; leave out r and w, which "
+    "come with stage 4"
+)
+"""What a stage that mirrors says to a number of replicas."""
+
+
 def find(number: int, stages: Iterable[Stage] = STAGES) -> Stage:
     """The stage of this number. Raises UserError, which lists all nine."""
     for stage in stages:
@@ -250,7 +273,9 @@ def checked(config: ClusterConfig) -> ClusterConfig:
     _check_choice(config)
     _check_times(config)
     if stage.mirrored:
-        return replace(config, n=config.nodes, r=None, w=None)
+        if config.r or config.w:
+            raise UserError(f"{stage.title}, {NO_NUMBERS}")
+        return replace(config, n=config.nodes)
     if not stage.replicated:
         return replace(config, n=1, r=None, w=None)
     check_range("n, the replicas of a key,", config.n, 1, config.nodes, "each copy needs a node of its own")

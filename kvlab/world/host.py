@@ -521,7 +521,7 @@ class Host:
         return cast(ContextualNode, self.node).delete(key, w, context_of(context) if context else None)
 
     def _watcher(self) -> KnowsMembers:
-        if not self.stage.gossip:
+        if not self.stage.watches:
             raise NotInThisStage(f"{self.stage.title}, does not know who is alive; stage 7 adds that")
         return cast(KnowsMembers, self.node)
 

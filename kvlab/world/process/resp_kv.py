@@ -6,7 +6,9 @@ import itertools
 
 from kvlab.config import check_range
 from kvlab.core.ring import Ring
+from kvlab.errors import UserError
 from kvlab.messages import Item
+from kvlab.stages import NO_NUMBERS
 from kvlab.world.host import context_in
 from kvlab.world.process.resp_numbers import integer_of
 from kvlab.world.process.resp_replies import OK, Complaint, array, bulk, bulks, integer
@@ -36,6 +38,8 @@ class Options:
 def _copies(session: Session, word: bytes, option: str) -> int:
     """The number that follows W or R: how many replicas have to answer."""
     config, stage = session.host.config, session.host.stage
+    if stage.mirrored:
+        raise UserError(f"{stage.title}, {NO_NUMBERS}")
     why = f"in this cluster {config.n} nodes hold a key"
     if not stage.replicated:
         why = f"in {stage.title}, one node holds a key"
