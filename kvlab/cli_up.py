@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,8 +22,13 @@ if TYPE_CHECKING:
 @click.option(
     "--port", type=int, default=None, help="Redis port of n1; the others follow.  [default: free ones]"
 )
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep what nodes hold in this folder, from one run to the next.  [default: in memory]",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def up_command(stage: int, port: int | None, as_json: bool, **options: Any) -> None:
+def up_command(stage: int, port: int | None, data_dir: Path | None, as_json: bool, **options: Any) -> None:
     """Run a cluster of STAGE until Ctrl-C or SIGTERM.
 
     Each node speaks Redis' protocol on a loopback port of its own: try `redis-cli -p 7001` and then
@@ -91,7 +97,7 @@ def up_command(stage: int, port: int | None, as_json: bool, **options: Any) -> N
 
     unheard: list[OSError] = []
     stop = asyncio.Event()
-    world = ProcessWorld(config_of(stage, **options), port=port)
+    world = ProcessWorld(config_of(stage, **options), port=port, data_dir=data_dir)
     world.watch(tell, traffic=False)
     asyncio.run(serve())
     if unheard:

@@ -351,12 +351,16 @@ class Transfer(Generic[C]):
         self.env.ring_changed(ring, "installed")
 
     def _end_change(self) -> None:
-        """Installed or aborted: forget the copies that are not ours by the ring now in force."""
+        """Installed or aborted."""
         self.change = None
+        self.forget_foreign()
+        self._settled.set()
+
+    def forget_foreign(self) -> None:
+        """Forget the copies that are not ours by the ring now in force."""
         for key in self.store.keys(self.env.now_ms()):
             if self.env.me not in self.replicas(key):
                 self.store.remove(key, "moved")
-        self._settled.set()
 
     # -- when the driver falls silent ------------------------------------------------------------
 

@@ -223,6 +223,8 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
     ports: dict[NodeId, int]
     links: dict[NodeId, Link]
     watched: bool
+    disk: str = ""
+    """The path of the file that outlives the node; "" if none does."""
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

@@ -128,6 +128,14 @@ class Disk(Protocol):
         """All that the table holds."""
 
 
+class Past(msgspec.Struct, frozen=True, array_like=True):
+    """What a disk says of the cluster that its node was in (table `node`, key `past`), beside the ring."""
+
+    stage: int
+    n: int
+    generation: int
+
+
 class Host:
     """One life of one node. Implements `Env` for its stage."""
 
@@ -163,12 +171,17 @@ class Host:
         self._collect_at_ms: int | None = None
         self._disk = disk
         self.life = self._begun_with_nothing()
+        ring = self._last_ring(ring)
         node_class = stage.load()
         self._understood = _request_types(node_class)
         self.node: StageNode = node_class(self, config, ring)
         self._first_ring = ring
         for key, data in self.kept("store").items():
             self.node.store.restore(key, _copy_decoder.decode(data))
+        if (transfer := getattr(self.node, "transfer", None)) is not None:
+            transfer.forget_foreign()  # the ring may have changed while everybody was down
+        if (expires_ms := self.node.store.next_expiry()) is not None:
+            self._collect_by(expires_ms)
 
     @property
     def ring(self) -> RingSpec:
@@ -185,6 +198,18 @@ class Host:
             return int(found)
         self.keep("node", b"life", b"%d" % self.generation)
         return self.generation
+
+    def _last_ring(self, ring: RingSpec) -> RingSpec:
+        """The later of the ring that I am given and the one that I worked by before; it is kept, with what
+        else has to be known to start this cluster again."""
+        if self._disk is None:
+            return ring
+        if (found := self.kept("node").get(b"ring")) is not None:
+            ring = max(ring, _ring_decoder.decode(found), key=lambda known: known.epoch)
+        past = Past(self.config.stage, self.config.n, self.generation)
+        self.keep("node", b"past", msgspec.msgpack.encode(past))
+        self.keep("node", b"ring", msgspec.msgpack.encode(ring))
+        return ring
 
     def keep(self, table: str, key: bytes, data: bytes | None) -> None:
         if self._disk is not None and not self.dead:
@@ -413,6 +438,8 @@ class Host:
         self._tell(event)
 
     def ring_changed(self, ring: RingSpec, phase: str) -> None:
+        if self._disk is not None and phase == "installed":
+            self.keep("node", b"ring", msgspec.msgpack.encode(ring))
         if self.watched and not self.dead:
             self._tell(events.RingChanged(self.at_ms(), self.me, ring, phase))
 
@@ -620,6 +647,7 @@ def _preview(values: Iterable[bytes]) -> tuple[bytes, ...]:
     return tuple([value[:PREVIEW] for value in values])
 
 
+_ring_decoder = msgspec.msgpack.Decoder(RingSpec)
 _copy_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Copy)
 _context_decoder = msgspec.msgpack.Decoder(Context)
 

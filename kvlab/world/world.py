@@ -145,8 +145,8 @@ class World(ABC):
     # -- life of the cluster ---------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start every node of the configuration; on return all of them answer."""
-        infos = [NodeInfo(member) for member in self.config.members()]
+        """Start every node of the ring; on return all of them answer."""
+        infos = [NodeInfo(member, generation=self._generation(member.node)) for member in self.ring.members]
         for info in infos:
             self.nodes[info.node] = info
             self.tell(events.NodeStarting(self.at_ms(), info.node, info.member.zone, info.member.weight))
@@ -156,6 +156,10 @@ class World(ABC):
         except BaseException:
             await self.close()
             raise
+
+    def _generation(self, node: NodeId) -> int:
+        """The first generation of a node: above those of its lives in another world, if it had any."""
+        return 0
 
     @staticmethod
     def _ready(info: NodeInfo) -> None:
@@ -219,7 +223,7 @@ class World(ABC):
     async def restart(self, node: str, *, empty: bool = False) -> None:
         """Start a killed node again, under its old name and ports; `empty` also wipes its disk.
 
-        What a node that has no disk held is gone either way.
+        Where nodes are not durable (`ClusterConfig.durable`), what it held is gone either way.
         """
         info = self._in_state(node, "restart", NodeState.DOWN)
         if empty:
@@ -335,6 +339,7 @@ class World(ABC):
         self.nodes[name] = info
         self.tell(events.NodeStarting(self.at_ms(), name, info.member.zone, weight))
         try:
+            await self._forget(info)  # an earlier node of this name may have left something
             await self._learn_ring()
             await self._launch(info)
             await self._push_faults()
@@ -368,6 +373,7 @@ class World(ABC):
             await self.sleep(self.config.timeout_ms / 1000)
         info.state = NodeState.LEFT
         await self._end(info)
+        await self._forget(info)
         await self._push_faults()
         self.tell(events.NodeLeft(self.at_ms(), info.node))
         return changed

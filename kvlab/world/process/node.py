@@ -16,6 +16,7 @@ import sys
 import time
 import traceback
 from itertools import count
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -43,6 +44,7 @@ from kvlab.world.control import (
     ToSupervisor,
 )
 from kvlab.world.host import Host
+from kvlab.world.process.disk import SqliteDisk
 from kvlab.world.process.peers import Peers
 from kvlab.world.process.resp import RespServer
 from kvlab.world.process.wire import LOOPBACK, FrameConnection
@@ -131,6 +133,7 @@ class Child:
                 random=Random(seed),
                 tell=self._tell,
                 watched=begin.watched,
+                disk=SqliteDisk(Path(begin.disk)) if begin.disk else None,
             )
             self.peers.receive = self.host.receive
             self.resp = RespServer(self.host)

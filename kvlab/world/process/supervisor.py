@@ -46,6 +46,8 @@ from kvlab.world.control import (
     Watch,
 )
 from kvlab.world.folders import make_folder
+from kvlab.world.host import Past
+from kvlab.world.process.disk import erase, left_behind
 from kvlab.world.process.wire import LOOPBACK, FrameConnection, decoded, is_free, listener
 from kvlab.world.world import NodeInfo, NodeState, World
 
@@ -96,8 +98,18 @@ class ProcessWorld(World):
     found. Logs go to a folder that is removed at the end, unless a node died that nobody had killed.
     """
 
-    def __init__(self, config: ClusterConfig, *, port: int | None = None) -> None:
+    def __init__(
+        self, config: ClusterConfig, *, port: int | None = None, data_dir: Path | None = None
+    ) -> None:
+        """`data_dir`: where the nodes keep what shall survive them and this world (made if it is not there).
+
+        Without it, the nodes of a durable cluster keep it in the folder of the logs, until the end.
+        """
+        if data_dir is not None:
+            config = msgspec.structs.replace(config, durable=True)
         super().__init__(config)
+        self._data_dir = data_dir
+        self._generations: dict[NodeId, int] = {}
         if port is not None and not 1024 <= port <= 65535 - NODES_MAX:
             raise UserError(
                 f"a port is 1024 to {65535 - NODES_MAX}, and is {port}; leave it out to have one found"
@@ -123,7 +135,9 @@ class ProcessWorld(World):
     # -- starting --------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        for i, member in enumerate(self.config.members()):
+        if self._data_dir is not None:
+            self._remember(self._data_dir)
+        for i, member in enumerate(self.ring.members):
             self._assign_port(member.node, self._first_port + i if self._first_port else None)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
@@ -131,6 +145,44 @@ class ProcessWorld(World):
         )
         self._folder = make_folder()
         await super().start()
+        if self.ring.epoch:
+            self.tell(events.RingChanged(self.at_ms(), NodeId(""), self.ring, "installed"))
+
+    # -- what earlier clusters left ---------------------------------------------------------------
+
+    def _remember(self, folder: Path) -> None:
+        """Be the cluster whose data is in this folder, if there is any: its members, by its last ring.
+
+        Raises UserError if the data is of another stage, or cannot be read.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot keep data in {folder}: {error.strerror}") from None
+        for path in sorted(folder.glob("n*.sqlite")):
+            past, ring = left_behind(path)
+            if past is None or ring is None:
+                continue  # it was killed before it had begun
+            mine = Past(self.config.stage, self.config.n, past.generation)
+            if past != mine:
+                raise UserError(
+                    f"the data in {folder} is of stage {past.stage} with n={past.n}, and what is to start is "
+                    f"{self.stage.title}, with n={mine.n}: start that one, or choose another --data-dir"
+                )
+            self._generations[NodeId(path.stem)] = past.generation + 1
+            if ring.epoch >= self.ring.epoch:
+                self.ring = ring
+        names = [member.node for member in self.ring.members]
+        self.config = msgspec.structs.replace(self.config, nodes=len(names))
+
+    def _generation(self, node: NodeId) -> int:
+        return self._generations.get(node, 0)
+
+    def _disk(self, node: NodeId) -> Path | None:
+        """Where the node keeps what shall survive it; None if nothing shall."""
+        if not self.config.durable:
+            return None
+        return (self._data_dir or self.log_folder) / f"{node}.sqlite"
 
     def _assign_port(self, node: NodeId, wanted: int | None) -> None:
         """Decide on a node's Redis port. Raises UserError if the one wanted is taken."""
@@ -254,6 +306,7 @@ class ProcessWorld(World):
                 self._peer_ports(),
                 self.faults.links_from(info.node, self._peer_ports()),
                 self.traced,
+                str(self._disk(info.node) or ""),
             )
         )
 
@@ -369,7 +422,8 @@ class ProcessWorld(World):
                 child.say(Ask(0, command))
 
     async def _forget(self, info: NodeInfo) -> None:
-        """Nodes have no disk yet: what they held is gone already."""
+        if (disk := self._disk(info.node)) is not None:
+            erase(disk)
 
     async def call(self, node: NodeId, command: Command, timeout_ms: float | None = None) -> Response:
         child = self._children.get(node)

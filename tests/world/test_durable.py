@@ -1,0 +1,236 @@
+"""A durable node: `restart` brings back what it had confirmed, `restart empty` does not. In both worlds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from kvlab.config import ClusterConfig
+from kvlab.errors import Outcome, UserError
+from kvlab.messages import NodeId
+from kvlab.world.process import ProcessWorld
+from kvlab.world.world import NodeState, World
+from tests.worlds import WORLDS, next_ports, run_in, until
+
+both_worlds = pytest.mark.parametrize("kind", WORLDS)
+
+
+def durable(stage: int, **config: Any) -> ClusterConfig:
+    return ClusterConfig(**{"stage": stage, "nodes": 3, "durable": True, "timeout_ms": 1000, **config})
+
+
+async def every_copy(world: World, node: str) -> dict[bytes, tuple[bytes, ...]]:
+    return {key: await world.peek(node, key) for key in await world.keys(node)}
+
+
+@both_worlds
+@pytest.mark.parametrize("stage", [1, 4, 5])
+def test_a_restarted_node_holds_what_it_held_and_an_emptied_one_nothing(kind: str, stage: int) -> None:
+    async def body(world: World) -> None:
+        for i in range(20):
+            assert (await world.put(b"k%d" % i, b"v%d" % i)).outcome is Outcome.OK
+        await world.delete(b"k3")
+        await world.put(b"k4", b"again")
+        await world.sleep(0.1)
+        before = await every_copy(world, "n1")
+        assert before[b"k4"] == (b"again",)
+        assert b"k3" not in before
+        await world.kill("n1")
+        await world.restart("n1")
+        assert await every_copy(world, "n1") == before
+        await world.kill("n1")
+        await world.restart("n1", empty=True)
+        assert await every_copy(world, "n1") == {}
+        await world.kill("n1")
+        await world.restart("n1")  # and emptied it stays
+        assert await every_copy(world, "n1") == {}
+
+    run_in(kind, durable(stage), body)
+
+
+@both_worlds
+def test_without_a_disk_a_restart_is_always_empty(kind: str) -> None:
+    async def body(world: World) -> None:
+        await world.put(b"k", b"v")
+        await world.kill("n1")
+        await world.restart("n1")
+        assert await world.keys("n1") == ()
+
+    run_in(kind, ClusterConfig(stage=1), body)
+
+
+@both_worlds
+def test_what_was_to_expire_expires_after_a_restart_too(kind: str) -> None:
+    async def body(world: World) -> None:
+        await world.put(b"k", b"v", expires_ms=world.now_ms() + 1500)
+        await world.kill("n1")
+        await world.restart("n1")
+        assert await world.keys("n1") == (b"k",)
+
+        async def gone() -> bool:
+            return await world.keys("n1") == ()
+
+        await until(world, gone)
+        await world.kill("n1")
+        await world.restart("n1")
+        assert await world.keys("n1") == ()
+
+    run_in(kind, durable(1), body)
+
+
+@both_worlds
+def test_a_node_that_left_leaves_nothing_to_a_later_one_of_its_name(kind: str) -> None:
+    async def body(world: World) -> None:
+        await world.add("n4")
+        for i in range(20):
+            await world.put(b"k%d" % i, b"v")
+        await world.remove("n4")
+        await world.add("n4")
+        await world.kill("n4")
+        await world.restart("n4")
+        for i in range(20):
+            assert (await world.get(b"k%d" % i)).values == (b"v",)
+
+    run_in(kind, durable(3), body)
+
+
+def test_kill_9_under_load_loses_no_acknowledged_write() -> None:
+    acknowledged: dict[bytes, bytes] = {}
+
+    async def body(world: World) -> None:
+        port = world.info("n1").port
+
+        async def write(client: int) -> None:
+            connection = redis.asyncio.Redis(port=port, retry=Retry(NoBackoff(), 0))
+            for i in range(100_000):
+                key, value = b"%d.%d" % (client, i % 50), b"%d" % i
+                try:
+                    await connection.set(key, value)
+                except (redis.ConnectionError, OSError):
+                    break
+                acknowledged[key] = value
+            await connection.aclose()
+
+        writers = [asyncio.create_task(write(client)) for client in range(4)]
+
+        async def enough() -> bool:
+            return len(acknowledged) == 200
+
+        await until(world, enough, limit_s=30)
+        await world.kill("n1")
+        await asyncio.gather(*writers)
+        await world.restart("n1")
+        connection = redis.asyncio.Redis(port=port)
+        for key, value in acknowledged.items():
+            found = await connection.get(key)
+            assert found is not None
+            assert int(found) >= int(value)  # the last one may have been written and not acknowledged
+        await connection.aclose()
+
+    run_in("process", durable(1), body)
+
+
+# -- a folder that outlives the cluster ----------------------------------------------------------
+
+
+def in_folder(folder: Path, body: Callable[[ProcessWorld], Awaitable[None]], **config: Any) -> None:
+    async def main() -> None:
+        settings = ClusterConfig(**{"stage": 4, "nodes": 3, "timeout_ms": 1000, **config})
+        async with (world := ProcessWorld(settings, port=next_ports(), data_dir=folder)):
+            await body(world)
+
+    asyncio.run(main())
+
+
+def test_a_cluster_started_again_on_its_folder_has_its_keys_its_members_and_later_lives(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "made" / "if missing"
+
+    async def first(world: ProcessWorld) -> None:
+        await world.add("n4", zone="z9", weight=2)
+        await world.remove("n2")
+        for i in range(20):
+            assert (await world.put(b"k%d" % i, b"v%d" % i)).outcome is Outcome.OK
+
+    async def second(world: ProcessWorld) -> None:
+        assert world.members() == ["n1", "n3", "n4"]
+        assert world.info("n4").member.zone == "z9"
+        assert world.info("n1").generation == 1
+        for i in range(20):
+            assert (await world.get(b"k%d" % i)).values == (b"v%d" % i,)
+
+    in_folder(folder, first)
+    in_folder(folder, second)
+
+
+def test_a_cluster_whose_supervisor_was_killed_can_be_started_again(tmp_path: Path) -> None:
+    async def first(world: ProcessWorld) -> None:
+        await world.put(b"k", b"v")
+        for info in world.nodes.values():
+            world._signal(info, "SIGKILL", "kill")
+
+        async def dead() -> bool:
+            return all(info.state is NodeState.DOWN for info in world.nodes.values())
+
+        await until(world, dead)
+
+    async def second(world: ProcessWorld) -> None:
+        assert (await world.get(b"k")).values == (b"v",)
+
+    in_folder(tmp_path, first)
+    in_folder(tmp_path, second)
+
+
+def test_two_clusters_cannot_have_the_same_data(tmp_path: Path) -> None:
+    async def nothing(world: ProcessWorld) -> None:
+        raise AssertionError("it started")
+
+    async def body(world: ProcessWorld) -> None:
+        await world.put(b"k", b"v")
+        with pytest.raises(UserError, match=r"n1\.sqlite: another cluster is using it"):
+            await asyncio.to_thread(in_folder, tmp_path, nothing)
+        assert (await world.get(b"k")).values == (b"v",)
+
+    in_folder(tmp_path, body)
+
+
+def test_data_of_another_stage_or_of_no_cluster_is_refused_and_left_alone(tmp_path: Path) -> None:
+    async def nothing(world: ProcessWorld) -> None:
+        await world.put(b"k", b"v")
+
+    in_folder(tmp_path, nothing)
+    with pytest.raises(UserError, match="is of stage 4 with n=3, and what is to start is stage 5, quorum"):
+        in_folder(tmp_path, nothing, stage=5)
+    with pytest.raises(UserError, match="is of stage 4 with n=3"):
+        in_folder(tmp_path, nothing, n=2)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "n1.sqlite").write_bytes(b"dear diary, " * 100)
+    with pytest.raises(UserError, match="it is no file of ours"):
+        in_folder(other, nothing)
+    assert (other / "n1.sqlite").read_bytes() == b"dear diary, " * 100
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot keep data in"):
+        in_folder(tmp_path / "file", nothing)
+
+
+def test_a_durable_cluster_without_a_folder_leaves_nothing_behind() -> None:
+    folders: list[Path] = []
+
+    async def body(world: World) -> None:
+        assert isinstance(world, ProcessWorld)
+        folders.append(world.log_folder)
+        await world.put(b"k", b"v")
+        assert (world.log_folder / f"{NodeId('n1')}.sqlite").exists()
+
+    run_in("process", durable(1), body)
+    assert not folders[0].exists()
