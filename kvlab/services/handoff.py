@@ -30,7 +30,7 @@ import msgspec
 from kvlab.config import ClusterConfig
 from kvlab.core.hints import Hint, HintBox
 from kvlab.env import Answer, Env
-from kvlab.errors import HintsFull, PeerSilent, RingMoved
+from kvlab.errors import HintsFull, OperationError, PeerSilent, RingMoved
 from kvlab.messages import (
     C,
     Copy,
@@ -144,6 +144,7 @@ class Handoff(Generic[C]):
         places = Places(key, self.transfer, self.alive)
 
         async def ask(seat: NodeId) -> R:
+            silent: PeerSilent | None = None  # the home replica, which may have acted all the same
             while True:
                 places.follow(self.transfer)
                 home, node, epoch = places.seats.now[seat], places.nodes[seat], self.transfer.ring.epoch
@@ -151,9 +152,12 @@ class Handoff(Generic[C]):
                     return await self.env.ask(node, at_home(epoch) if node == home else stood_in(home, epoch))
                 except RingMoved as moved:
                     self.transfer.learn(moved.ring)
-                except PeerSilent:
-                    if node != home or not places.turn(seat):
+                except OperationError as error:
+                    if silent is not None:
+                        raise silent from error
+                    if node != home or not isinstance(error, PeerSilent) or not places.turn(seat):
                         raise
+                    silent = error
 
         return self.env.each(list(places.nodes), ask)
 
