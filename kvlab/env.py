@@ -44,6 +44,10 @@ class Env(Protocol):
         """The generation in which I last began with nothing; what I numbered before it, I have forgotten."""
 
     @property
+    def address(self) -> int:
+        """Where I listen for my peers, to be passed on to them: a port; 0 where a name is address enough."""
+
+    @property
     def random(self) -> Random:
         """My own seeded stream of chance."""
 
@@ -52,6 +56,9 @@ class Env(Protocol):
 
     async def sleep(self, ms: float) -> None:
         """Wait this long, by a clock that is never skewed."""
+
+    def reach(self, peer: NodeId, address: int) -> None:
+        """From now on this peer is to be found there."""
 
     async def ask(self, peer: NodeId, request: Request[R], timeout_ms: float | None = None) -> R:
         """Send a request and wait for its reply. Raises PeerSilent after the time-out, or PeerRefused."""

@@ -183,6 +183,10 @@ class RingSpec(msgspec.Struct, frozen=True, array_like=True):
     vnodes: int
 
 
+UNKNOWN_EPOCH = -1
+"""The epoch of what a newcomer has in place of a ring: one member, its seed, that knows more."""
+
+
 class Row(msgspec.Struct, frozen=True, array_like=True):
     """What the sender of a heartbeat table knows of one node (core/membership.py).
 
@@ -457,6 +461,23 @@ class Push(Request[Pushed], frozen=True):
     copies: tuple[tuple[Key, Version, bool], ...]
 
 
+# -- who is alive (services/members.py) -----------------------------------------------------------
+
+
+class Gossiped(Reply, frozen=True):
+    """The same of me: by which ring I work, and my heartbeat table."""
+
+    ring: RingSpec
+    rows: tuple[Row, ...]
+
+
+class Gossip(Request[Gossiped], frozen=True):
+    """By which ring I work, and my heartbeat table; now yours."""
+
+    ring: RingSpec
+    rows: tuple[Row, ...]
+
+
 ReplicaRequest: TypeAlias = Keep[C] | Fetch[C] | Drop
 TransferRequest: TypeAlias = (
     GetRing | Prepare | Give | Take | Freeze | Install | Abort | StillDriving | Promise
@@ -468,8 +489,10 @@ MirrorRequest: TypeAlias = Beat | Settle | Pull | Push
 MirrorReply: TypeAlias = Heard | Settled | Pulled | Pushed
 TransferReply: TypeAlias = RingIs | Prepared | Giving | Took | Frozen | Installed | Aborted
 
-AnyRequest: TypeAlias = ReplicaRequest[Copy] | HintRequest[Copy] | MirrorRequest | TransferRequest
-AnyReply: TypeAlias = ReplicaReply[Copy] | HintReply[Copy] | MirrorReply | TransferReply | Refused | StaleRing
+AnyRequest: TypeAlias = ReplicaRequest[Copy] | HintRequest[Copy] | MirrorRequest | TransferRequest | Gossip
+AnyReply: TypeAlias = (
+    ReplicaReply[Copy] | HintReply[Copy] | MirrorReply | TransferReply | Gossiped | Refused | StaleRing
+)
 Message: TypeAlias = AnyRequest | AnyReply
 
 

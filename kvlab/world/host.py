@@ -60,6 +60,7 @@ from kvlab.messages import (
     kind,
 )
 from kvlab.services import ring_change
+from kvlab.services.members import Members
 from kvlab.stages import ContextualNode, KeepsHints, KnowsMembers, Stage, StageNode
 from kvlab.trace import events
 from kvlab.trace.events import PREVIEW, AnyEvent
@@ -103,6 +104,13 @@ current_op: ContextVar[OpId] = ContextVar("current_op", default=NO_OP)
 
 class Transport(Protocol):
     """Takes frames to peers. It may lose them, and then says why to `dropped`, if there is one."""
+
+    @property
+    def address(self) -> int:
+        """Where the peers reach this end of it; 0 where a name is address enough."""
+
+    def reach(self, peer: NodeId, address: int) -> None:
+        """From now on the peer is to be found there."""
 
     def send(self, to: NodeId, data: bytes, dropped: Callable[[str], None] | None) -> None: ...
 
@@ -218,6 +226,12 @@ class Host:
     def kept(self, table: str) -> dict[bytes, bytes]:
         return {} if self._disk is None else self._disk.kept(table)
 
+    async def settle(self) -> None:
+        """Be ready to serve: a newcomer that was given only a seed learns from it who is there."""
+        members: Members | None = getattr(self.node, "members", None)
+        if members is not None:
+            await members.meet()
+
     # -- Env: time -------------------------------------------------------------------------------
 
     def now_ms(self) -> int:
@@ -227,6 +241,13 @@ class Host:
         await asyncio.sleep(ms / 1000)
 
     # -- Env: peers ------------------------------------------------------------------------------
+
+    @property
+    def address(self) -> int:
+        return self._transport.address
+
+    def reach(self, peer: NodeId, address: int) -> None:
+        self._transport.reach(peer, address)
 
     async def ask(self, peer: NodeId, request: Request[R], timeout_ms: float | None = None) -> R:
         if peer == self.me:

@@ -20,7 +20,7 @@ import msgspec
 from kvlab import stages
 from kvlab.config import NODES_MAX, ClusterConfig, check_range
 from kvlab.errors import NoSuchNode, OperationError, RingChangeFailed, UserError
-from kvlab.messages import Key, Member, NodeId, OpId, RingSpec
+from kvlab.messages import UNKNOWN_EPOCH, Key, Member, NodeId, OpId, RingSpec
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
 from kvlab.world.control import (
@@ -160,6 +160,19 @@ class World(ABC):
     def _generation(self, node: NodeId) -> int:
         """The first generation of a node: above those of its lives in another world, if it had any."""
         return 0
+
+    def _told(self, info: NodeInfo) -> RingSpec:
+        """The ring that a node is given at its start.
+
+        Where nodes gossip, a newcomer is told of one member only, its seed, and learns the rest from it.
+        """
+        if not self.stage.gossip or any(member.node == info.node for member in self.ring.members):
+            return self.ring
+        running = self.up()
+        seeds = tuple(member for member in self.ring.members if member.node in running)
+        if not seeds:
+            raise UserError("no member is up to be the newcomer's seed; restart one first")
+        return RingSpec(UNKNOWN_EPOCH, seeds[:1], self.ring.vnodes)
 
     @staticmethod
     def _ready(info: NodeInfo) -> None:

@@ -72,8 +72,8 @@ async def closed_after(port: int, data: bytes) -> bytes:
         writer.close()
 
 
-def hello(token: str, node: str = "n2") -> bytes:
-    return frame(msgspec.msgpack.encode(Hello(token, NodeId(node), 0)))
+def hello(token: str, node: str = "n9", to: str = "n1") -> bytes:
+    return frame(msgspec.msgpack.encode(Hello(token, NodeId(node), 0, NodeId(to), 1)))
 
 
 NOISE: dict[str, tuple[Callable[[str], bytes], str]] = {
@@ -85,25 +85,29 @@ NOISE: dict[str, tuple[Callable[[str], bytes], str]] = {
         lambda _: frame(b"\x84\xa4type\xa5Hello\xa5token\xa2\xff\xff\xa4node\xa2n1\xaageneration\x00"),
         "somebody: expected the hello of a kvlab node",
     ),
-    "a wrong token": (lambda _: hello("of another cluster"), "n2 belongs to another cluster"),
-    "a hello, then noise": (lambda token: hello(token) + frame(b"\xc1 what?"), "from n2 and got something"),
+    "a wrong token": (lambda _: hello("of another cluster"), "n9 belongs to another cluster"),
+    "a call for the node that had the port before": (
+        lambda token: hello(token, to="n3"),
+        "n9 calls n3, which listened here before n1 did",
+    ),
+    "a hello, then noise": (lambda token: hello(token) + frame(b"\xc1 what?"), "from n9 and got something"),
     "a hello, then an oversize length": (
         lambda token: hello(token) + b"\xff" * 4,
-        "from n2: expected a frame",
+        "from n9: expected a frame",
     ),
     "a message of wrong types": (
-        lambda token: hello(token) + packed(1, 0, "", ["Keep", b"key", [17, None], 0]),
-        "from n2 and got something else: Expected `bytes`, got `int`",
+        lambda token: hello(token) + packed(1, 0, "", ["Keep", b"key", ["Item", 17, None], 0]),
+        "from n9 and got something else: Expected `bytes`, got `int`",
     ),
     "a message that there is not": (
         lambda token: hello(token) + packed(1, 0, "", ["Explode", b"key"]),
-        "from n2 and got something else: Invalid value 'Explode'",
+        "from n9 and got something else: Invalid value 'Explode'",
     ),
     "a message not in UTF-8": (
         lambda token: hello(token) + frame(b"\x94\x01\x00\xa2\xff\xff\x92\xa5Fetch\xc4\x01k"),
-        "from n2 and got something else: 'utf-8' codec",
+        "from n9 and got something else: 'utf-8' codec",
     ),
-    "a hello twice": (lambda token: hello(token) + hello(token), "from n2 and got something else"),
+    "a hello twice": (lambda token: hello(token) + hello(token), "from n9 and got something else"),
 }
 
 

@@ -38,6 +38,11 @@ needs_benchmark = pytest.mark.skipif(
 
 
 class NoPeers:
+    address = 0
+
+    def reach(self, peer: NodeId, address: int) -> None:
+        pass
+
     def send(self, to: NodeId, data: bytes, dropped: Callable[[str], None] | None) -> None:
         pass
 

@@ -136,6 +136,7 @@ class Child:
                 disk=SqliteDisk(Path(begin.disk)) if begin.disk else None,
             )
             self.peers.receive = self.host.receive
+            await self.host.settle()
             self.resp = RespServer(self.host)
             resp_port = await self._open(self.resp, begin)
         except KvlabError as error:

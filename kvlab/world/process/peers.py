@@ -27,11 +27,16 @@ Receive = Callable[[NodeId, int, memoryview], None]
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
-    """The first frame on a connection: who is calling. The token keeps two clusters apart."""
+    """The first frame on a connection: who is calling whom, and where the caller can be answered.
+
+    The token keeps two clusters apart; `to` keeps two nodes apart, of which one has got the other's old port.
+    """
 
     token: str
     node: NodeId
     generation: int
+    to: NodeId
+    port: int
 
 
 _hello = msgspec.msgpack.Decoder(Hello)
@@ -43,6 +48,7 @@ class Peers:
     def __init__(self, token: str, node: NodeId, random: Random) -> None:
         self.token, self.node, self.random = token, node, random
         self.generation = 0
+        self.address = 0
         self.receive: Receive | None = None
         self.links: dict[NodeId, Link] = {}
         self._ports: dict[NodeId, int] = {}
@@ -56,16 +62,28 @@ class Peers:
         self._server = await loop.create_server(
             lambda: FrameConnection(self._on_frame, self._on_lost), LOOPBACK, 0
         )
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        self.address = self._server.sockets[0].getsockname()[1]
+        return self.address
 
     def set_ports(self, ports: dict[NodeId, int]) -> None:
         """Where the peers listen from now on; connections to places they have left are closed."""
-        for node, line in list(self._lines.items()):
-            if ports.get(node) != self._ports.get(node):
-                line.close()
-                del self._lines[node]
-        self._ports = dict(ports)
+        for node in list(self._ports):
+            if node not in ports:
+                self._hang_up(node)
+                del self._ports[node]
+        for node, port in ports.items():
+            self.reach(node, port)
+
+    def reach(self, peer: NodeId, address: int) -> None:
+        """The peer listens there from now on; a connection to a place it has left is closed."""
+        if self._ports.get(peer) != address:
+            self._hang_up(peer)
+            self._ports[peer] = address
+
+    def _hang_up(self, peer: NodeId) -> None:
+        line = self._lines.pop(peer, None)
+        if line is not None:
+            line.close()
 
     # -- sending ---------------------------------------------------------------------------------
 
@@ -93,7 +111,7 @@ class Peers:
                 if dropped is not None:
                     dropped("receiver down")
                 return
-            hello = msgspec.msgpack.encode(Hello(self.token, self.node, self.generation))
+            hello = msgspec.msgpack.encode(Hello(self.token, self.node, self.generation, to, self.address))
             line = self._lines[to] = _Line(port, hello)
         line.send(data, dropped)
 
@@ -111,6 +129,9 @@ class Peers:
             raise BadFrame(f"expected the hello of a kvlab node, and got something else: {error}") from error
         if hello.token != self.token:
             raise BadFrame(f"{hello.node} belongs to another cluster, and has the wrong port")
+        if hello.to != self.node:
+            raise BadFrame(f"{hello.node} calls {hello.to}, which listened here before {self.node} did")
+        self.reach(hello.node, hello.port)
         self._callers[connection] = hello
 
     def _on_lost(self, connection: FrameConnection, error: Exception | None) -> None:

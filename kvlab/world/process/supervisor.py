@@ -26,7 +26,7 @@ import msgspec
 
 from kvlab.config import NODES_MAX, ClusterConfig
 from kvlab.errors import KvlabError, NoAnswer, NodeDown, PortTaken, UserError
-from kvlab.messages import NodeId
+from kvlab.messages import UNKNOWN_EPOCH, NodeId
 from kvlab.trace import events
 from kvlab.world.control import (
     Answer,
@@ -242,14 +242,19 @@ class ProcessWorld(World):
     async def _introduce(self, child: Child) -> None:
         """Make a child one of a running cluster."""
         await self._reach(child, child.attached)
+        if not self.stage.gossip:  # else they tell each other
+            await self._tell_ports(but=child)
+        self._begin(child)
+        await self._reach(child, child.ready)
+
+    async def _tell_ports(self, but: Child) -> None:
+        """Let all the others know where everybody listens."""
         ports = self._peer_ports()
         for node in self.up():
             await self.call(node, SetPeers(ports))
-        for node, other in self._children.items():
-            if other.info.state is NodeState.PAUSED and node != child.info.node:
+        for other in self._children.values():
+            if other.info.state is NodeState.PAUSED and other is not but:
                 other.say(Ask(0, SetPeers(ports)))  # it will read this when it wakes
-        self._begin(child)
-        await self._reach(child, child.ready)
 
     def _spawn(self, info: NodeInfo) -> Child:
         assert self._server is not None
@@ -292,18 +297,21 @@ class ProcessWorld(World):
 
     def _begin(self, child: Child) -> None:
         info = child.info
+        ring, ports = self._told(info), self._peer_ports()
+        if ring.epoch == UNKNOWN_EPOCH:
+            ports = {member.node: ports[member.node] for member in ring.members}
         child.begun = True
         child.say(
             Begin(
                 self.config,
-                self.ring,
+                ring,
                 info.member,
                 info.generation,
                 self._ports[info.node],
                 self._first_port is None and not info.port,
                 self._kept_ports(info.node),
                 self._epoch_ns,
-                self._peer_ports(),
+                ports,
                 self.faults.links_from(info.node, self._peer_ports()),
                 self.traced,
                 str(self._disk(info.node) or ""),

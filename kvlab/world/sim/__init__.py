@@ -23,7 +23,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from kvlab.config import ClusterConfig
-from kvlab.errors import NoAnswer, NodeDown, UserError
+from kvlab.errors import NoAnswer, NodeDown, OperationError, UserError
 from kvlab.messages import NodeId, OpId
 from kvlab.trace import events
 from kvlab.world.control import Command, Response
@@ -140,15 +140,32 @@ class SimWorld(World):
         host = context.run(self._host, info, port)
         lived.host = host
         self._network.lives[info.node] = lived
+        if self.stage.gossip:
+            await self._settled(lived, host)
         self._ready(info)
         self.tell(events.NodeReady(self.at_ms(), info.node, info.generation, kept_keys=len(host.node.store)))
+
+    async def _settled(self, lived: Life, host: Host) -> None:
+        """Let the node get to know the cluster. Raises what that raises."""
+        settled: asyncio.Future[None] = self.loop.create_future()
+
+        async def settle() -> None:
+            try:
+                await host.settle()
+            except OperationError as error:
+                settled.set_exception(error)
+            else:
+                settled.set_result(None)
+
+        self.loop.call_soon(lambda: host.later(settle()), context=lived.context.copy())
+        await settled
 
     def _host(self, info: NodeInfo, port: Port) -> Host:
         return Host(
             info.member,
             self.stage,
             self.config,
-            self.ring,
+            self._told(info),
             generation=info.generation,
             transport=port,
             clocks=self,

@@ -74,6 +74,10 @@ class Port:
 
     def __init__(self, network: Network, node: NodeId, generation: int) -> None:
         self.network, self.node, self.generation = network, node, generation
+        self.address = 0  # here a name is address enough
+
+    def reach(self, peer: NodeId, address: int) -> None:
+        """Every name is known to the network."""
 
     def send(self, to: NodeId, data: bytes, dropped: Callable[[str], None] | None) -> None:
         """Put a frame on its way; it arrives once, twice or never."""
