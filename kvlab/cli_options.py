@@ -77,9 +77,8 @@ ROWS = (
 )
 
 
-def _option(row: Row) -> Callable[[F], F]:
-    """What is not given is None: then ClusterConfig's own default holds, which the help names."""
-    default = getattr(ClusterConfig(stage=1), row.field)
+def _option(row: Row, default: Any) -> Callable[[F], F]:
+    """What is not given is None; `default` is what that will mean, for the help."""
     shown = {True: "on", False: "off"}.get(default, default) if row.takes == SWITCH else default
     text = row.help if shown is None else f"{row.help}  [default: {shown}]"
     if row.takes == SWITCH:
@@ -89,11 +88,19 @@ def _option(row: Row) -> Callable[[F], F]:
     return click.option(row.flag, row.field, type=kind, metavar=metavar, help=text)
 
 
-def cluster_options(command: F) -> F:
-    """The options that say what a cluster is to be; `config_of` makes a ClusterConfig of them."""
-    for row in reversed(ROWS):
-        command = _option(row)(command)
-    return command
+def cluster_options(**defaults: Any) -> Callable[[F], F]:
+    """The options that say what a cluster is to be; `config_of` makes a ClusterConfig of them.
+
+    `defaults`: what this command takes, by field, where nothing is given; the others are ClusterConfig's.
+    """
+
+    def decorate(command: F) -> F:
+        for row in reversed(ROWS):
+            own = getattr(ClusterConfig(stage=1), row.field)
+            command = _option(row, defaults.get(row.field, own))(command)
+        return command
+
+    return decorate
 
 
 def config_of(stage: int, **options: Any) -> ClusterConfig:

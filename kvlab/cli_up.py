@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("up")
 @click.argument("stage", type=int)
-@cluster_options
+@cluster_options()
 @click.option(
     "--port", type=int, default=None, help="Redis port of n1; the others follow.  [default: free ones]"
 )
