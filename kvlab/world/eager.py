@@ -19,7 +19,9 @@ T = TypeVar("T")
 
 
 @types.coroutine
-def resume(coroutine: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
+def resume(
+    coroutine: Coroutine[Any, Any, T] | Generator[Any, Any, T], waits_for: Any
+) -> Generator[Any, Any, T]:
     """The rest of a coroutine that was stepped once: between it and its task, pass on what either says."""
     step: Callable[[Any], Any]
     while True:

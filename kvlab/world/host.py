@@ -167,6 +167,7 @@ class Host:
         self.random = random
         self.watched = watched
         self.skew_ms = 0
+        self.turn_ms = 0  # while a world does many things in one moment: the wall clock of that moment
         self.dead = False
         self._transport, self._tell = transport, tell
         self.at_ms = clocks.at_ms  # milliseconds since the world started; never skewed
@@ -235,7 +236,7 @@ class Host:
     # -- Env: time -------------------------------------------------------------------------------
 
     def now_ms(self) -> int:
-        return self._wall_ns() // 1_000_000 + self.skew_ms
+        return self.turn_ms or self._wall_ns() // 1_000_000 + self.skew_ms
 
     async def sleep(self, ms: float) -> None:
         await asyncio.sleep(ms / 1000)

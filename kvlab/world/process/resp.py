@@ -9,6 +9,11 @@ from there (world/eager.py), and the commands after it stay in the backlog until
 the order of the requests. A connection is not read while its backlog waits, nor while its client does not
 read.
 
+There are two ways through. Most of what clients send is plain GETs and SETs, and for those everything but
+the node's own work is overhead: `_carry_out_plain` takes them straight from the bytes. It takes a request
+only if it understands every byte of it, and leaves the rest of the chunk, whatever it is, to the general
+way: the parser, the backlog and the table of commands (`_carry_out`).
+
 Invariant: what a client sends can end its own connection and nothing else.
 Invariant: a connection holds at most one chunk of requests, one unfinished request (REQUEST_BYTES_MAX), and
     WRITE_BYTES plus one reply of what the client has not read yet.
@@ -18,8 +23,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import types
 from collections import deque
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Generator
 from typing import Any, cast
 
 from kvlab.config import check_range
@@ -27,13 +33,15 @@ from kvlab.errors import OperationError, Outcome, PortTaken, UserError
 from kvlab.messages import Item
 from kvlab.world import eager
 from kvlab.world.process import commands
-from kvlab.world.process.resp_parser import Parser, Request, parse_plain
-from kvlab.world.process.resp_replies import OK, Complaint, bulk, error
+from kvlab.world.process.resp_parser import Parser, Request
+from kvlab.world.process.resp_replies import ANNOUNCED, BULK, END, OK, Complaint, bulk, error
 from kvlab.world.process.resp_session import Served, Serving, Session
 
 __all__ = ["RespServer", "Served"]
 
-GET, SET = (b"GET", b"get"), (b"SET", b"set")
+GET = (b"*2\r\n$3\r\nGET\r\n", b"*2\r\n$3\r\nget\r\n")
+SET = (b"*3\r\n$3\r\nSET\r\n", b"*3\r\n$3\r\nset\r\n")
+"""How a plain GET and a plain SET begin, up to the key."""
 
 WRITE_BYTES = 256 * 1024
 """When so much has been answered it is sent, even in the midst of a batch."""
@@ -86,10 +94,11 @@ class RespServer:
 
 
 class Connection(asyncio.Protocol):
-    """One client. `_carry_out` is where commands are carried out, and the only place."""
+    """One client. `_carry_out` and `_carry_out_plain` are where commands are carried out."""
 
     _transport: asyncio.Transport
     _session: Session
+    _plain: Generator[Any, bytes, bytes]
 
     def __init__(self, serving: Serving, connections: set[Connection]) -> None:
         self._serving = serving
@@ -98,9 +107,11 @@ class Connection(asyncio.Protocol):
         self._backlog: deque[Request] = deque()
         self._replies: list[bytes] = []
         self._worker: asyncio.Task[None] | None = None  # a command that waits
+        self._late: bytearray | None = None  # what has come while a plain command waits
         self._full = False  # the client does not read its replies
         self._held = False  # the client is not read
         self._ended = False  # the client will send no more
+        self._idle = False  # all is done and nothing half read: the next chunk begins with a request
 
     # -- what asyncio calls ----------------------------------------------------------------------
 
@@ -110,17 +121,29 @@ class Connection(asyncio.Protocol):
         self._session = Session(self._serving, f"{host}:{port}")
         self._serving.sessions[self._session.id] = self._session
         self._connections.add(self)
+        self._begin_plain()
+        self._idle = self._session.direct
 
     def data_received(self, data: bytes) -> None:
-        idle = self._worker is None and not (self._backlog or self._parser.amid or self._full)
-        if (
-            idle
-            and self._session.direct
-            and not self._session.host.watched
-            and (args := parse_plain(data)) is not None
-        ):
-            self._hurry(args)
+        host = self._session.host
+        if self._idle and not host.watched:
+            rest = self._plain.send(data)
+            host.turn_ms = 0
+            if self._replies and not self._transport.is_closing():
+                self._transport.write(b"".join(self._replies))
+                self._replies.clear()
+            if rest == b"":
+                return
+            if type(rest) is not bytes:  # but a future: one of the commands has to wait
+                self._idle, self._late = False, bytearray()
+                self._worker = asyncio.create_task(self._go_on(self._after_plain(rest)))
+                return
+            data = rest
+        elif self._late is not None:
+            self._late += data
+            self._regulate()
             return
+        self._idle = False
         self._backlog.extend(self._parser.feed(data))
         if self._worker is None and not self._full:
             self._run()
@@ -133,7 +156,7 @@ class Connection(asyncio.Protocol):
         return bool(self._worker or self._backlog)
 
     def pause_writing(self) -> None:
-        self._full = True
+        self._full, self._idle = True, False
 
     def resume_writing(self) -> None:
         self._full = False
@@ -145,7 +168,11 @@ class Connection(asyncio.Protocol):
         self._backlog.clear()
         self._serving.sessions.pop(self._session.id, None)
         if self._worker is None:
-            self._connections.discard(self)
+            self._forget()
+
+    def _forget(self) -> None:
+        self._connections.discard(self)
+        self._plain.close()
 
     def abort(self) -> asyncio.Task[None] | None:
         """Break off; returns the task of a command that was waiting, cancelled."""
@@ -174,98 +201,141 @@ class Connection(asyncio.Protocol):
         finally:
             self._worker = None
             if self._session.id not in self._serving.sessions:  # nobody is there to be answered
-                self._connections.discard(self)
+                self._forget()
         self._answer()
 
     async def _carry_out(self) -> None:
         """Carry out the backlog, one after the other, until it is empty or the client must read first.
 
         One coroutine for all of a batch: awaiting a command's own costs a third of stepping it from
-        outside, for then its end is an exception. Plain GETs and SETs, which most requests are, are
-        spared the way through the table too.
+        outside, for then its end is an exception.
         """
         session, backlog, replies = self._session, self._backlog, self._replies
-        host, known, direct = session.host, commands.known, session.direct
-        node: Any = host.node
+        host, known = session.host, commands.known
         size = 0
         while backlog:
             args = backlog.popleft()
             try:
-                if len(args) == 2 and args[0] in GET and direct and not host.watched:
-                    item = await node.get(args[1])
-                    reply = session.nil if item is None else bulk(item.value)
-                elif len(args) == 3 and args[0] in SET and direct and not host.watched:
-                    await node.put(args[1], Item(args[2]))
-                    reply = OK
+                handler, least, most = known.get(args[0]) or commands.learn(args)
+                if not least <= len(args) <= most:
+                    raise commands.wrong_arity(args[0].decode().lower())
+                answer = handler(session, args)
+                if isinstance(answer, bytes):
+                    reply = answer
+                elif host.watched:  # it says in a context variable what it does: in a task, its own
+                    reply = await asyncio.create_task(answer)
                 else:
-                    handler, least, most = known.get(args[0]) or commands.learn(args)
-                    if not least <= len(args) <= most:
-                        raise commands.wrong_arity(args[0].decode().lower())
-                    answer = handler(session, args)
-                    if isinstance(answer, bytes):
-                        reply = answer
-                    elif host.watched:  # it says in a context variable what it does: in a task, its own
-                        reply = await asyncio.create_task(answer)
-                    else:
-                        reply = await answer
-                    if session.leaving:
-                        backlog.clear()
+                    reply = await answer
+                if session.leaving:
+                    backlog.clear()
             except Exception as failure:
                 reply = self._complaint(failure)
             replies.append(reply)
+            self._serving.commands += 1
             size += len(reply)
             if size >= WRITE_BYTES or self._worker is not None:
-                self._write()
+                self._send_replies()
                 size = 0
                 if self._full:
                     return
 
-    def _hurry(self, args: Request) -> None:
-        """Carry out a plain GET or SET that came alone to an idle connection: what most requests are."""
-        node, nothing = self._session.host.node, OK
-        work: Coroutine[Any, Any, Any]
-        if len(args) == 2:
-            work, nothing = node.get(args[1]), self._session.nil
-        else:
-            work = node.put(args[1], Item(args[2]))
-        try:
-            waits_for = work.send(None)
-        except StopIteration as end:
-            reply = nothing if end.value is None else bulk(end.value.value)
-        except Exception as failure:
-            reply = self._complaint(failure)
-        else:
-            self._worker = asyncio.create_task(self._go_on(self._reply_to(work, waits_for, nothing)))
-            return
-        self._serving.commands += 1
-        self._transport.write(reply)
-
-    async def _reply_to(self, work: Coroutine[Any, Any, Any], waits_for: object, nothing: bytes) -> None:
-        """The rest of a GET or SET that has to wait, and then of the backlog."""
-        try:
-            item = await eager.resume(work, waits_for)
-            self._replies.append(nothing if item is None else bulk(item.value))
-        except Exception as failure:
-            self._replies.append(self._complaint(failure))
-        self._write()
-        await self._carry_out()
-
     def _answer(self) -> None:
-        self._write()
+        self._send_replies()
         if self._backlog or self._held or self._ended or self._session.leaving or self._parser.error:
             self._regulate()
+        amid = self._worker or self._backlog or self._parser.amid or self._full
+        self._idle = self._session.direct and not amid
 
-    def _write(self) -> None:
+    def _send_replies(self) -> None:
         replies = self._replies
-        self._serving.commands += len(replies)
         if replies and not self._transport.is_closing():
             self._transport.write(replies[0] if len(replies) == 1 else b"".join(replies))
         replies.clear()
 
+    # -- plain GETs and SETs ---------------------------------------------------------------------
+
+    def _begin_plain(self) -> None:
+        self._plain = self._carry_out_plain()
+        next(self._plain)
+
+    @types.coroutine
+    def _carry_out_plain(self) -> Generator[Any, bytes, bytes]:
+        """Carry out the plain GETs, or SETs, with which each chunk begins, and hand back the rest of it.
+
+        One coroutine for all the life of a connection, fed chunk by chunk, for to begin one and end it
+        costs more than a GET. (So it is written as a generator: `yield from` is its await.) It yields the
+        rest of each chunk, or the future that a command waits for; then it returns the rest of that chunk.
+
+        Exact: a request is taken if it is its lines and nothing else, and every length is that of the next
+        line. What holds a line break has too many lines, and is left to the parser.
+        """
+        session, replies = self._session, self._replies
+        host, node = session.host, cast(Any, session.host.node)
+        rest = b""
+        while True:
+            data = yield rest
+            head = data[: len(GET[0])]
+            reads = head in GET
+            if not reads and head not in SET:
+                rest = data
+                continue
+            requests = data[len(head) :].split(head)
+            if len(requests) > 1:
+                host.turn_ms = host.now_ms()  # many requests, one moment
+            done = unsent = 0
+            for request in requests:
+                try:
+                    if reads:
+                        size, key, end = request.split(END)
+                    else:
+                        size, key, value_size, value, end = request.split(END)
+                        if value_size != ANNOUNCED[len(value)]:
+                            break
+                    if size != ANNOUNCED[len(key)] or end:
+                        break
+                except (ValueError, IndexError):  # other lines than these, or longer ones
+                    break
+                try:
+                    if reads:
+                        item = yield from node.get(key)
+                        if item is None:
+                            replies.append(session.nil)
+                        elif (length := len(item.value)) < len(BULK):
+                            replies += (BULK[length], item.value, END)
+                            unsent += length
+                        else:
+                            replies.append(bulk(item.value))
+                            unsent += length
+                    else:
+                        yield from node.put(key, Item(value))
+                        replies.append(OK)
+                except Exception as failure:
+                    replies.append(self._complaint(failure))
+                done += 1
+                if unsent >= WRITE_BYTES or self._worker is not None:
+                    self._send_replies()
+                    unsent = 0
+                    if self._full or host.watched or self._transport.is_closing():
+                        break
+            self._serving.commands += done
+            rest = head + head.join(requests[done:]) if done < len(requests) else b""
+            if self._worker is not None:
+                return rest
+
+    async def _after_plain(self, waits_for: object) -> None:
+        """The rest of a chunk in which a plain command has to wait, and then of what has come meanwhile."""
+        rest = await eager.resume(self._plain, waits_for)
+        self._begin_plain()
+        late, self._late = self._late or b"", None
+        if (rest or late) and not self._transport.is_closing():
+            self._backlog.extend(self._parser.feed(rest + late))
+            if not self._full:
+                await self._carry_out()
+
     def _regulate(self) -> None:
         """Read more only when everything so far is answered; close when there will be no more."""
         over = self._session.leaving or self._ended or self._parser.error
-        hold = bool(self._full or self._backlog or over)
+        hold = bool(self._full or self._backlog or self._late or over)
         if hold == self._held and not over:
             return
         transport = self._transport

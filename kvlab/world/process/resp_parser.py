@@ -8,7 +8,7 @@ Two parsers, one of them fast. hiredis (C) takes a chunk that consists of whole 
 every chunk. It was made for replies, so it reads things that no request may hold, keeps no account of
 where a request ended, and reserves whatever room an array claims to need. So its result counts only when
 the chunk is seen to be exactly those requests; all else goes to the parser below it, which is written by
-hand, exact, and three times as slow.
+hand, exact, and three times as slow. (Plain GETs and SETs seldom come here: see resp.py.)
 
 Source: the Redis serialization protocol specification; the limits and error texts are Redis' own.
 Deviation: Redis takes arguments of 512 MiB; here a whole request is at most REQUEST_BYTES_MAX.
@@ -44,29 +44,6 @@ _WORD = re.compile(
 ).match
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
-
-
-_PLAIN_GET = re.compile(rb"\*2\r\n\$3\r\n([Gg][Ee][Tt])\r\n\$(\d{1,5})\r\n(.*)\r\n", re.DOTALL).fullmatch
-_PLAIN_SET = re.compile(rb"\*3\r\n\$3\r\n([Ss][Ee][Tt])\r\n\$(\d{1,5})\r\n").match
-_VALUE = re.compile(rb"\r\n\$(\d{1,5})\r\n").match
-
-
-def parse_plain(data: bytes) -> Request | None:
-    """The arguments, if `data` is one GET key or one SET key value, whole, and nothing else; else None.
-
-    Exact: the lengths it names are those of what it holds, to the last byte.
-    """
-    if found := _PLAIN_GET(data):
-        name, size, key = found.groups()
-        return [name, key] if int(size) == len(key) else None
-    if found := _PLAIN_SET(data):
-        name, size = found.groups()
-        start = found.end()
-        end = start + int(size)
-        value = _VALUE(data, end)
-        if value and data.endswith(b"\r\n") and value.end() + int(value[1]) + 2 == len(data):
-            return [name, data[start:end], data[value.end() : -2]]
-    return None
 
 
 class Parser:

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+END = b"\r\n"
 OK = b"+OK\r\n"
 EMPTY_ARRAY = b"*0\r\n"
+
+ANNOUNCED = [b"$%d" % size for size in range(2048)]
+"""The lines that announce strings of the usual lengths: made once, as Redis does."""
+BULK = [line + END for line in ANNOUNCED]
 
 
 class Complaint(Exception):

@@ -29,6 +29,9 @@ CONTEXTS_MAX = 10_000
 class Served(Protocol):
     """The node behind a Redis port: what the port needs to know of its host."""
 
+    turn_ms: int
+    """Not 0: what `now_ms` shall be until this turn of the loop is over."""
+
     @property
     def me(self) -> NodeId: ...
 
