@@ -169,3 +169,10 @@ def test_requests_of_one_chunk_have_one_time_and_the_next_chunk_a_later_one() ->
     before = desk.host.now_ms()
     desk.host.skew_ms = 5000
     assert desk.host.now_ms() >= before + 5000
+
+
+def test_what_begins_at_the_end_of_a_chunk_is_not_forgotten() -> None:
+    desk = Desk(loop)
+    desk.receive(request(b"GET", b"k") + b"P")
+    desk.receive(b"ING\r\n")
+    assert desk.wire.written == b"$-1\r\n+PONG\r\n"
