@@ -1,0 +1,87 @@
+"""The pitfalls, as bugs: each function puts one back into the nodes of this process, for one test.
+
+They are written as somebody might write them who has not met the pitfall yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from kvlab.core import placement
+from kvlab.core.quorum import Tally
+from kvlab.core.ring import Ring
+from kvlab.errors import Outcome, ReplicasMissing
+from kvlab.messages import Copy, Key, NodeId, Version
+from kvlab.services.transfer import Transfer
+from kvlab.stages import s05_quorum
+from kvlab.stages.s05_quorum import QuorumNode
+
+
+def unknown_is_called_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quorum that was missed is an error, and after an error nothing has been written."""
+    missing = Tally.missing
+
+    def failed(self: Tally, doing: str, error: type[ReplicasMissing] = ReplicasMissing) -> ReplicasMissing:
+        told = missing(self, doing, error)
+        told.outcome = Outcome.FAILED
+        return told
+
+    monkeypatch.setattr(Tally, "missing", failed)
+
+
+def tokens_are_taken_for_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owners of the next n tokens hold a key."""
+
+    def next_tokens(ring: Ring, slot: int, n: int) -> list[NodeId]:
+        owners = ring.clockwise(slot)
+        return list(dict.fromkeys(next(owners) for _ in range(n)))
+
+    monkeypatch.setattr(placement, "preference_list", next_tokens)
+
+
+def zones_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next n distinct nodes hold a key, wherever they stand."""
+
+    def next_nodes(ring: Ring, slot: int, n: int) -> list[NodeId]:
+        return list(dict.fromkeys(ring.clockwise(slot)))[:n]
+
+    monkeypatch.setattr(placement, "preference_list", next_nodes)
+
+
+def what_expires_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def expired(self: Version, now_ms: int) -> Version | None:
+        return None if self.expires_ms is not None and self.expires_ms <= now_ms else self
+
+    monkeypatch.setattr(Version, "expired", expired)
+
+
+def writes_are_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The heirs of a key have what was streamed to them, and nothing later."""
+
+    async def pass_on(self: Transfer[Any], key: Key, copy: Copy | None) -> None:
+        return
+
+    monkeypatch.setattr(Transfer, "pass_on", pass_on)
+
+
+def the_first_of_a_tie_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a later stamp replaces a value."""
+
+    def newest(a: Version | None, b: Version | None) -> Version | None:
+        if a is None or b is None:
+            return a or b
+        return b if b.stamp_ms > a.stamp_ms else a
+
+    monkeypatch.setattr(s05_quorum, "newest", newest)
+
+
+def late_answers_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is behind among the R that were counted is repaired, and nobody else."""
+
+    async def repair(self: QuorumNode, key: Key, answers: Any, late: Iterable[Any]) -> None:
+        await self.mend(key, answers)
+
+    monkeypatch.setattr(QuorumNode, "repair", repair)

@@ -1,0 +1,136 @@
+"""The pitfalls of real stores, each a scenario named after it, which fails when the pitfall is planted.
+
+A `.scenario` file beside this module tells one pitfall: what goes wrong, which stages meet it, what mends it.
+It runs in the simulator, where quick on real processes too, and then once more for each way in which the
+pitfall can be put back: by a bug (planted.py), by a setting that turns the mend off, or by the stage before
+the mend. Each of these runs must fail, at the line that is named here. So that the scenarios can fail was not
+seen once, by hand, but is seen each time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from kvlab.script.parse import Scenario
+from kvlab.script.rehearsal import read_scenario
+from kvlab.script.run import Report, config_of, run_scenario
+from kvlab.world.world import World
+from tests.pitfalls import planted
+from tests.worlds import run_in
+
+HERE = Path(__file__).parent
+TESTS = HERE.parent
+
+FILES = sorted(HERE.glob("*.scenario"))
+
+Bug = Callable[[pytest.MonkeyPatch], None]
+
+
+class Planted(msgspec.Struct, frozen=True):
+    """One way to put a pitfall back, and what the scenario then expects in vain."""
+
+    fails: str
+    bug: Bug | None = None
+    cluster: dict[str, Any] = {}
+    """Options of `cluster` that are changed: a mend turned off, or the stage before it."""
+
+    @property
+    def name(self) -> str:
+        changed = [f"{option}={value}" for option, value in self.cluster.items()]
+        return " ".join([*([self.bug.__name__] if self.bug else []), *changed])
+
+
+PLANTED: dict[str, tuple[Planted, ...]] = {
+    "01_quorum_is_not_linearizable": (Planted("linearizable", cluster={"writeback": False}),),
+    "02_failed_write_is_not_rolled_back": (Planted("no-lost-writes", planted.unknown_is_called_failed),),
+    "07_vnodes_of_one_host": (Planted("keys at n2 = 20", planted.tokens_are_taken_for_nodes),),
+    "16_expired_on_one_replica": (Planted("get k via k#3 = missing", planted.what_expires_leaves_nothing),),
+    "23_join_loses_writes": (Planted("no-lost-writes", planted.writes_are_not_passed_on),),
+    "24_all_replicas_in_one_zone": (Planted("no-lost-writes", planted.zones_are_not_looked_at),),
+    "30_ties_of_the_clock": (Planted("convergence", planted.the_first_of_a_tie_stays),),
+    "32_late_replies_dropped": (Planted("convergence", planted.late_answers_are_dropped),),
+}
+"""For each file the ways in which its pitfall is planted."""
+
+ON_PROCESSES = (
+    "02_failed_write_is_not_rolled_back",
+    "16_expired_on_one_replica",
+    "24_all_replicas_in_one_zone",
+    "30_ties_of_the_clock",
+    "32_late_replies_dropped",
+)
+"""The files that are quick there; others take long, or speak of single messages."""
+
+ELSEWHERE: dict[int, tuple[str, str]] = {}
+"""Pitfalls that no scenario can show, and the tests that hold them: file under tests/, and name."""
+
+
+def scenario_of(name: str) -> Scenario:
+    return read_scenario(HERE / f"{name}.scenario")
+
+
+def run(kind: str, scenario: Scenario) -> Report:
+    async def body(world: World) -> Report:
+        return await run_scenario(scenario, world)
+
+    return run_in(kind, config_of(scenario), body)
+
+
+def told(report: Report) -> str:
+    """Why it failed, for whoever reads the test's output."""
+    failure = report.failure
+    return "" if failure is None else f"line {failure.line}: {failure.expected}, and found: {failure.found}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_pitfall_is_avoided_in_the_simulator(path: Path) -> None:
+    report = run("sim", read_scenario(path))
+    assert report.holds, told(report)
+
+
+@pytest.mark.parametrize("name", ON_PROCESSES)
+def test_the_pitfall_is_avoided_on_processes(name: str) -> None:
+    report = run("process", scenario_of(name))
+    assert report.holds, told(report)
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [pytest.param(name, how, id=f"{name}-{how.name}") for name, ways in PLANTED.items() for how in ways],
+)
+def test_planted_back_the_pitfall_makes_the_scenario_fail(
+    name: str, how: Planted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = scenario_of(name)
+    if how.cluster:
+        changed = msgspec.structs.replace(scenario.cluster, **how.cluster)
+        first = msgspec.structs.replace(scenario.lines[0], command=changed)
+        scenario = Scenario(scenario.name, (first, *scenario.lines[1:]))
+    if how.bug is not None:
+        how.bug(monkeypatch)
+    report = run("sim", scenario)
+    assert report.failure is not None
+    assert report.failure.expected == how.fails, told(report)
+
+
+def test_every_scenario_is_seen_to_fail() -> None:
+    assert sorted(PLANTED) == [path.stem for path in FILES]
+    assert all(PLANTED.values())
+
+
+@pytest.mark.parametrize(("file", "name"), ELSEWHERE.values(), ids=[f"{number}" for number in ELSEWHERE])
+def test_the_tests_that_hold_the_others_exist(file: str, name: str) -> None:
+    assert f"def {name}(" in (TESTS / file).read_text()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_scenario_tells_its_pitfall_who_meets_it_and_what_mends_it(path: Path) -> None:
+    text = path.read_text()
+    assert re.match(rf"# Pitfall {int(path.stem[:2])}[ab]?: .+\n", text)
+    assert re.search(r"^# Met by: .+\n# Mended by: .+", text, re.MULTILINE)
