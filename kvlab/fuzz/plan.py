@@ -46,7 +46,7 @@ from kvlab.script.commands import (
 from kvlab.script.conditions import NodeName
 from kvlab.script.parse import Line, Scenario
 
-SPAN_MS = 6000
+SPAN_MS = 4000
 """How long clients work and things fail."""
 
 SETTLE_MS = 3000
@@ -56,10 +56,11 @@ SETTLE_GOSSIP_MS = 20_000
 """The same where nodes go on by themselves: until all know who is alive, hints are home and trees agree."""
 
 CLIENTS = 3
-OPERATIONS_MIN, OPERATIONS_MAX = 20, 60
-PAUSES = 0.35
-"""The share of operations before which nothing happens for a while; the others follow at once, on the same
-key, for it is where operations overlap that things go wrong."""
+OPERATIONS_MIN, OPERATIONS_MAX = 40, 100
+PAUSES, AT_ONCE = 0.2, 0.6
+"""The shares of operations before which nothing happens for a while, and of those that begin within a
+message's time. The others follow within the time of a slow write. All but the first kind keep to one key, for
+it is where operations overlap that things go wrong."""
 
 FAULTS_MAX = 4
 """Kinds of faults in one run."""
@@ -168,30 +169,32 @@ def _kinds(
 def _operations(config: ClusterConfig, random: Random) -> tuple[At, ...]:
     """What clients do: each through a node of its own as a rule, often at the same time, on a few keys."""
     nodes = [member.node for member in config.members()]
-    keys = [b"k%d" % i for i in range(1, random.randint(1, 4) + 1)]
+    keys = [b"k%d" % i for i in range(1, random.choice([1, 1, 2, 4]) + 1)]
     key = random.choice(keys)
-    homes = [random.choice(nodes) for _ in range(CLIENTS)]
-    deletes = random.random() < 0.5
+    homes = nodes[:CLIENTS]  # which keys they are replicas of is chance enough
+    writes, deletes = random.choice([0.15, 0.3, 0.5]), random.choice([0, 0.1])
     operations = []
     ms = 0.0
     count = random.randint(OPERATIONS_MIN, OPERATIONS_MAX)
     for number in range(1, count + 1):
-        if random.random() < PAUSES:
+        chance = random.random()
+        if chance < PAUSES:
             ms += random.expovariate(PAUSES * count / SPAN_MS)
             key = random.choice(keys)
         else:
-            ms += random.uniform(0, 6)
+            ms += random.uniform(0, 10 if chance < PAUSES + AT_ONCE else 80)
         via = random.choice(homes) if random.random() < 0.8 else random.choice(nodes)
-        operations.append(At(int(ms), _operation(random, number, key, via, deletes)))
+        operations.append(At(int(ms), _operation(random, number, key, via, writes, deletes)))
     return tuple(operations)
 
 
-def _operation(random: Random, number: int, key: Key, via: str, deletes: bool) -> Command:
+def _operation(random: Random, number: int, key: Key, via: str, writes: float, deletes: float) -> Command:
+    """One operation; `writes` and `deletes` are their shares."""
     node = NodeName(via)
     kind = random.random()
-    if kind < 0.1 and deletes:
+    if kind < deletes:
         return Delete(key, node, f"d{number}")
-    if kind < 0.5:
+    if kind < deletes + writes:
         return Put(key, b"v%d" % number, node, name=f"w{number}")
     return Get(key, node, name=f"r{number}")
 
@@ -200,44 +203,34 @@ def _operation(random: Random, number: int, key: Key, via: str, deletes: bool) -
 
 
 def _episodes(config: ClusterConfig, random: Random, kinds: Sequence[Fault]) -> tuple[Episode, ...]:
-    """When they strike, and for how long. One at a time on the network, for `heal` ends them all; and one at
-    a time of the others, each of which is done to a node."""
-    network = [fault for fault in kinds if fault in ON_THE_NETWORK]
-    others = [fault for fault in kinds if fault not in ON_THE_NETWORK]
-    once = [fault for fault in others if fault in FORGETTING]
-    often = [fault for fault in others if fault not in FORGETTING]
+    """When they strike, and for how long. They may get into each other's way: a timeline leaves out what
+    makes no sense at its moment, such as to pause a node that is dead."""
+    faults = [fault for fault in kinds for _ in range(1 if fault in FORGETTING else random.randint(1, 3))]
     nodes: list[str] = [member.node for member in config.members()]
+    moments = sorted(random.randint(0, SPAN_MS * 3 // 4) for _ in faults)
+    random.shuffle(faults)
     episodes = []
-    for row in (_several(random, network), once + _several(random, often)):
-        random.shuffle(row)
-        slot = SPAN_MS // max(1, len(row))
-        for place, fault in enumerate(row):
-            begins = place * slot + random.randint(0, slot // 3)
-            ends = begins + random.choice([slot // 8, slot // 3, slot // 2])
-            episodes.append(_episode(config, random, fault, nodes, begins, ends))
+    for fault, begins in zip(faults, moments, strict=True):
+        ends = begins + SPAN_MS // random.choice([40, 8, 3, 2])
+        episodes.append(_episode(config, random, fault, nodes, begins, ends))
     return tuple(episodes)
-
-
-def _several(random: Random, faults: Sequence[Fault]) -> list[Fault]:
-    """Each of them once, or twice."""
-    return [fault for fault in faults for _ in range(random.randint(1, 2))]
 
 
 def _episode(
     config: ClusterConfig, random: Random, fault: Fault, nodes: list[str], begins: int, ends: int
 ) -> Episode:
     """One fault. What joins or leaves is noted in `nodes`."""
-    node = NodeName(random.choice(nodes))
+    node = NodeName(random.choice(nodes[:CLIENTS] if random.random() < 0.5 else nodes))
     others = [NodeName(other) for other in nodes if other != node.name]
-    other = random.choice([None, *others]) if others else None
+    other = random.choice(others) if others and random.random() < 0.5 else None
     match fault:
         case Fault.DELAY:
-            jitter = random.choice([0, 30, 100])
-            lines: list[Command] = [Slow(node, other, random.choice([20, 100, 300]), jitter), Heal()]
+            delay, jitter = random.choice([(20, 20), (60, 60), (100, 100), (150, 50), (300, 0)])
+            lines: list[Command] = [Slow(node, other, delay, jitter), Slow(node, other, 0)]
         case Fault.LOSS:
-            lines = [Lose(node, other, random.choice([10.0, 30.0, 100.0])), Heal()]
+            lines = [Lose(node, other, random.choice([10.0, 50.0, 70.0, 100.0])), Lose(node, other, 0.0)]
         case Fault.DUPLICATION:
-            lines = [Duplicate(node, other, random.choice([30.0, 100.0])), Heal()]
+            lines = [Duplicate(node, other, random.choice([30.0, 100.0])), Duplicate(node, other, 0.0)]
         case Fault.PARTITION:
             lines = [_partition(random, nodes), Heal()]
         case Fault.PAUSE:
