@@ -101,17 +101,14 @@ def _keeps_siblings(config: ClusterConfig) -> bool:
     return config.resolve == "siblings"
 
 
-def _consistent(config: ClusterConfig) -> bool:
-    return config.choice == "cp"
-
-
 NEEDS: dict[str, Callable[[ClusterConfig], bool]] = {
     "w=n": _all_written,
     "r+w>n": _quorums_overlap,
     "r+w>n, writeback=on": _writes_back,
     "r+w>n, resolve=siblings": lambda config: _quorums_overlap(config) and _keeps_siblings(config),
     "resolve=siblings": _keeps_siblings,
-    "choice=cp": _consistent,
+    "choice=cp": lambda config: config.choice == "cp",
+    "choice=ap": lambda config: config.choice == "ap",
 }
 """What a configuration can be asked to be."""
 
@@ -121,7 +118,7 @@ _ONE_COPY = "its one copy dies with its node"
 _PROCESS = "all data dies with the process"
 _TWICE = "an old message that comes twice is written twice"
 _EMPTY = "a replica that came back empty is asked first"
-_HEARD = "a mirror may not have heard yet"
+_LOCKED = "while any node is missing nobody can write; what AP gives for that, the lesson tells"
 _CLOCKS = "a clock that is behind writes what is at once the past"
 _OUTVOTED = "two replicas that know nothing outvote the one that knows"
 _OVERTAKEN = "a read meets a write on its way, and the next read does not"
@@ -130,6 +127,7 @@ _HINT = "a hint dies with its keeper"
 _STAND_IN = "a stand-in counts as a replica, and the next read asks the home replicas"
 _NO_REGISTER = "a key with siblings is no register"
 
+_MIRRORED = (*VERSIONED, Fault.SKEW, Fault.AMNESIA, Fault.DEATH)
 _STEADY = (*NETWORK, Fault.SKEW, Fault.CHANGE)
 _QUORUM = (*VERSIONED, Fault.CHANGE, Fault.DEATH)
 _CAUSAL = (*_QUORUM, Fault.SKEW)
@@ -158,12 +156,15 @@ CLAIMS = (
     Claim(1, OWN, (Fault.PAUSE, Fault.RESTART, Fault.SKEW), _PROCESS, 4),
     Claim(1, ONWARDS, (Fault.PAUSE, Fault.RESTART, Fault.SKEW), _PROCESS, 4),
     Claim(1, LINEAR, (Fault.PAUSE, Fault.RESTART, Fault.SKEW), _PROCESS, 4),
-    Claim(2, LOST, NETWORK, "of two updates on two sides of a cut, AP drops one", 6, "choice=cp"),
-    Claim(2, BACK, NETWORK, "of a write and a delete on two sides of a cut, AP drops one", 6, "choice=cp"),
-    Claim(2, OWN, None, _HEARD, 5),
-    Claim(2, ONWARDS, None, _HEARD, 5),
-    Claim(2, LINEAR, None, _HEARD, 5),
-    Claim(2, SAME, NETWORK, "a mirror that forgot is filled by what is written next", 9),
+    Claim(2, LOST, _MIRRORED, _LOCKED, 5, "choice=cp"),
+    Claim(
+        2, LOST, VERSIONED, "the later stamp wins, and a clock that is behind never has it", 6, "choice=ap"
+    ),
+    Claim(2, BACK, _MIRRORED, _LOCKED, 5, "choice=cp"),
+    Claim(2, OWN, _MIRRORED, _LOCKED, 5, "choice=cp"),
+    Claim(2, ONWARDS, _MIRRORED, _LOCKED, 5, "choice=cp"),
+    Claim(2, LINEAR, _MIRRORED, _LOCKED, 5, "choice=cp"),
+    Claim(2, SAME, (*VERSIONED, Fault.SKEW, Fault.AMNESIA)),
     Claim(3, LOST, _STEADY, _ONE_COPY, 4),
     Claim(3, BACK, (*_STEADY, *_FORGETFUL), _TWICE, 5),
     Claim(3, OWN, _STEADY, _ONE_COPY, 4),

@@ -34,7 +34,8 @@ def counterexample(judged: Judged, replay: str) -> str:
 
 
 def _operations(judged: Judged) -> list[str]:
-    return ["", "operations", *(f"  {operation}" for operation in operations(judged))]
+    seen = [f"  {operation}" for operation in operations(judged)]
+    return ["", "operations", *(seen or [f"  {at.ms:8} ms  {at.command}" for at in judged.plan.operations])]
 
 
 def operations(judged: Judged) -> Sequence[Operation]:

@@ -97,6 +97,9 @@ from kvlab.world.control import (
 
 T = TypeVar("T")
 
+FRAMES_A_LIFE = 1 << 32
+"""How many numbers for its messages each life of a node has to itself."""
+
 NO_OP = OpId("")
 current_op: ContextVar[OpId] = ContextVar("current_op", default=NO_OP)
 """The client operation for whose sake the running code runs; tasks and timers inherit it."""
@@ -173,7 +176,8 @@ class Host:
         self.at_ms = clocks.at_ms  # milliseconds since the world started; never skewed
         self._wall_ns = clocks.wall_ns
         self._loop = asyncio.get_running_loop()
-        self._frames = 0
+        # The answer to a question of an earlier life may come late, and must not be taken for one of ours.
+        self._frames = generation * FRAMES_A_LIFE
         self._ops = 0
         self._pending: dict[int, asyncio.Future[Message]] = {}
         self._deadlines: deque[tuple[float, asyncio.Future[Message], NodeId, float]] = deque()

@@ -200,3 +200,27 @@ def test_what_a_stage_raises_ends_the_run() -> None:
     world = SimWorld(ClusterConfig(stage=4, seed=1))
     with pytest.raises(ZeroDivisionError):
         world.run(main())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_answer_to_a_question_of_an_earlier_life_is_not_taken_for_another(seed: int) -> None:
+    """Found by fuzzing: both lives called their first message 1. Seen to fail with `_frames = 0`."""
+    world = SimWorld(ClusterConfig(stage=3, nodes=3, seed=seed, timeout_ms=400))
+
+    async def main() -> None:
+        async with world:
+            keys = [key for key in (b"k%d" % i for i in range(20)) if await world.replicas(key) == ("n2",)]
+            for key in keys[:2]:
+                await world.put(key, b"value of " + key, via="n2")
+            await world.pause("n2")
+            asking = asyncio.ensure_future(world.get(keys[0], via="n1"))
+            await world.sleep(0.01)
+            await world.kill("n1")
+            await world.restart("n1")
+            asking_again = asyncio.ensure_future(world.get(keys[1], via="n1"))
+            await world.sleep(0.01)
+            await world.resume("n2")
+            assert (await asking_again).values == (b"value of " + keys[1],)
+            await asking
+
+    world.run(main())
