@@ -156,10 +156,8 @@ CLAIMS = (
     Claim(1, OWN, (Fault.PAUSE, Fault.RESTART, Fault.SKEW), _PROCESS, 4),
     Claim(1, ONWARDS, (Fault.PAUSE, Fault.RESTART, Fault.SKEW), _PROCESS, 4),
     Claim(1, LINEAR, (Fault.PAUSE, Fault.RESTART, Fault.SKEW), _PROCESS, 4),
-    Claim(2, LOST, _MIRRORED, _LOCKED, 5, "choice=cp"),
-    Claim(
-        2, LOST, VERSIONED, "the later stamp wins, and a clock that is behind never has it", 6, "choice=ap"
-    ),
+    Claim(2, LOST, (*VERSIONED, Fault.SKEW, Fault.AMNESIA), _LOCKED, 5, "choice=cp"),
+    Claim(2, LOST, VERSIONED, "of two writes the later stamp wins, by whatever clock", 6, "choice=ap"),
     Claim(2, BACK, _MIRRORED, _LOCKED, 5, "choice=cp"),
     Claim(2, OWN, _MIRRORED, _LOCKED, 5, "choice=cp"),
     Claim(2, ONWARDS, _MIRRORED, _LOCKED, 5, "choice=cp"),
