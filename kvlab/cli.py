@@ -68,6 +68,8 @@ def main() -> None:
     Build a Dynamo-style key-value store in nine stages; at each, what you built is a real cluster of
     processes on this machine. Begin with `kvlab doctor`, then `kvlab lab 4`.
     """
+    if "" not in sys.path:
+        sys.path.append("")  # where one works: there one's own merge function is (--resolve module:name)
 
 
 if __name__ == "__main__":

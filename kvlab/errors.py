@@ -147,6 +147,10 @@ class HintsFull(OperationError):
     """The node keeps as many hints for others as it may, and has not taken this one."""
 
 
+class MergeFailed(OperationError):
+    """The reader's own function could not make one value of siblings; they are all still there."""
+
+
 class WritesLocked(OperationError):
     """Some node is missing, and the cluster would rather refuse a write than let copies differ."""
 

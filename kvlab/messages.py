@@ -252,6 +252,12 @@ class Dropped(Reply, frozen=True):
     existed: bool
 
 
+class Forwarded(Reply, frozen=True):
+    """The write is done; its writer has now seen this."""
+
+    context: Context
+
+
 class Keep(Request[Kept], Generic[C], frozen=True):
     """Store this under this key. `epoch`: by which ring you were chosen to do so."""
 
@@ -309,6 +315,17 @@ class HandBack(Request[TookBack], Generic[C], frozen=True):
     """I have kept these (key, copy) for you while you were away."""
 
     copies: tuple[tuple[Key, C], ...]
+    epoch: int = 0
+
+
+class Forward(Request[Forwarded], frozen=True):
+    """You are a replica of this key and I am not: coordinate this write (None: of a tombstone) to all of
+    them, until w have it. It replaces what `context` has seen."""
+
+    key: Key
+    item: Item | None
+    w: int
+    context: Context
     epoch: int = 0
 
 
@@ -489,9 +506,18 @@ MirrorRequest: TypeAlias = Beat | Settle | Pull | Push
 MirrorReply: TypeAlias = Heard | Settled | Pulled | Pushed
 TransferReply: TypeAlias = RingIs | Prepared | Giving | Took | Frozen | Installed | Aborted
 
-AnyRequest: TypeAlias = ReplicaRequest[Copy] | HintRequest[Copy] | MirrorRequest | TransferRequest | Gossip
+AnyRequest: TypeAlias = (
+    ReplicaRequest[Copy] | Forward | HintRequest[Copy] | MirrorRequest | TransferRequest | Gossip
+)
 AnyReply: TypeAlias = (
-    ReplicaReply[Copy] | HintReply[Copy] | MirrorReply | TransferReply | Gossiped | Refused | StaleRing
+    ReplicaReply[Copy]
+    | Forwarded
+    | HintReply[Copy]
+    | MirrorReply
+    | TransferReply
+    | Gossiped
+    | Refused
+    | StaleRing
 )
 Message: TypeAlias = AnyRequest | AnyReply
 

@@ -435,7 +435,7 @@ CLAIMS = (
 
 USAGE = {
     "cluster": "cluster stage=N [nodes=5] [n=3] [r=2] [w=2] [seed=S] [choice=cp|ap] "
-    "[resolve=siblings|newest|union] [zones=2] [hints=on|off] [antientropy=on|off] "
+    "[resolve=siblings|newest|union|module:function] [zones=2] [hints=on|off] [antientropy=on|off] "
     "[vnodes=16] [memory=64kb] [timeout=500ms] [durable=on|off] [preset=strong|weak|eventual] "
     "[repair=on|off] [writeback=on|off] [prune=10] [detector=heartbeat|phi] [fanout=2] [gossip=200ms] "
     "[suspect=1s] [fail=2s] [hintttl=1m] [exchange=1s] [grace=2m] [chance=named]",

@@ -166,6 +166,14 @@ def _arguments(name: str, r: Reader) -> Command:
             raise AssertionError(f"{name} stands in USAGE and is not parsed")
 
 
+def _resolution(r: Reader) -> str:
+    """One of those that there are, or one's own function."""
+    word = r.peek()
+    if word is not None and ":" in word.text:
+        return r.text("module:function")
+    return r.choice("siblings", "newest", "union", "module:function")
+
+
 def _cluster(r: Reader) -> Cluster:
     numbers: dict[str, int] = {}
     words: dict[str, str] = {}
@@ -176,7 +184,7 @@ def _cluster(r: Reader) -> Cluster:
             case "choice":
                 words[name] = r.choice("cp", "ap", "ca")
             case "resolve":
-                words[name] = r.choice("siblings", "newest", "union")
+                words[name] = _resolution(r)
             case "preset":
                 words[name] = r.choice("strong", "weak", "eventual")
             case "detector":

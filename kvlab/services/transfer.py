@@ -44,6 +44,7 @@ from kvlab.messages import (
     Drop,
     Fetch,
     FindHint,
+    Forward,
     Freeze,
     Frozen,
     GetRing,
@@ -147,14 +148,21 @@ class Transfer(Generic[C]):
         return await self._ask(seats, next(iter(seats.now)), addressed)
 
     async def ask_in_turn(
-        self, key: Key, addressed: Callable[[int], Request[R]]
+        self,
+        key: Key,
+        addressed: Callable[[int], Request[R]],
+        first: NodeId | None = None,
+        timeout_ms: float | None = None,
     ) -> AsyncIterator[tuple[NodeId, Answer[R]]]:
-        """Ask the key's replicas one after the other, nearest first, for as long as the caller goes on."""
+        """Ask the key's replicas one after the other, nearest first, for as long as the caller goes on.
+
+        If `first` is one of them, it is asked before the others.
+        """
         seats = Seats(key, self.placement)
-        for replica in list(seats.now):
+        for replica in sorted(seats.now, key=lambda replica: replica != first):
             answer: Answer[R]
             try:
-                answer = await self._ask(seats, replica, addressed)
+                answer = await self._ask(seats, replica, addressed, timeout_ms)
             except OperationError as error:
                 answer = error
             yield replica, answer
@@ -166,19 +174,25 @@ class Transfer(Generic[C]):
         seats = Seats(key, self.placement)
         return self.env.each(list(seats.now), lambda replica: self._ask(seats, replica, addressed))
 
-    async def _ask(self, seats: Seats, replica: NodeId, addressed: Callable[[int], Request[R]]) -> R:
+    async def _ask(
+        self,
+        seats: Seats,
+        replica: NodeId,
+        addressed: Callable[[int], Request[R]],
+        timeout_ms: float | None = None,
+    ) -> R:
         """Ask who sits in the replica's place; `addressed` makes the request for a ring's epoch."""
         while True:
             seats.follow(self.placement)
             try:
-                return await self.env.ask(seats.now[replica], addressed(self.ring.epoch))
+                return await self.env.ask(seats.now[replica], addressed(self.ring.epoch), timeout_ms)
             except RingMoved as moved:
                 self.learn(moved.ring)
 
     # -- a replica's part: which requests it lets in, and who must hear of them -------------------
 
     async def admit(
-        self, sender: NodeId, request: Keep[C] | Fetch[C] | Drop | KeepHint[C] | FindHint[C]
+        self, sender: NodeId, request: Keep[C] | Fetch[C] | Drop | Forward | KeepHint[C] | FindHint[C]
     ) -> None:
         """Let a request in: raise RingMoved if it was addressed by an older ring than ours.
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kvlab.config import NODES_MAX, ClusterConfig, check_range
+from kvlab.core import resolution
 from kvlab.core.store import Store
 from kvlab.env import Env
 from kvlab.errors import NotInThisStage, UserError
@@ -204,6 +205,14 @@ STAGES = (
         broken="clocks lie: an acknowledged write is silently lost; W replicas must be up",
         path="kvlab.stages.s05_quorum:QuorumNode",
     ),
+    Stage(
+        number=6,
+        name="vector clocks",
+        adds="versions, concurrent siblings, contexts, and ways to resolve what was kept",
+        fixes="conflicts are seen, not lost",
+        broken="a dead node is found out only by time-outs, again on every request",
+        path="kvlab.stages.s06_clocks:ClocksNode",
+    ),
 )
 
 
@@ -272,6 +281,10 @@ def checked(config: ClusterConfig) -> ClusterConfig:
     _check_memory(config, stage)
     _check_choice(config)
     _check_times(config)
+    if stage.contexts:
+        resolution.load(config.resolve)
+    if config.prune is not None:
+        check_range("prune", config.prune, 1, 1000, "a version names one actor at the least")
     if stage.mirrored:
         if config.r or config.w:
             raise UserError(f"{stage.title}, {NO_NUMBERS}")

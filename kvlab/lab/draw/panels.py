@@ -32,6 +32,8 @@ MEANS = {
     "Kept": "it is kept",
     "Fetch": "what do you hold?",
     "Fetched": "this I hold",
+    "Forward": "write this for me",
+    "Forwarded": "it is written",
     "Drop": "forget this key",
     "Dropped": "it is forgotten",
     "Refused": "no",
