@@ -153,6 +153,8 @@ class ClocksNode:
             self.env.repaired(key, replica, "read")
 
     def agree(self, a: Siblings | None, b: Siblings | None) -> Siblings | None:
+        """What two replicas should both hold. Pruned here and not as it is written: what is sent still
+        names the writes that it replaces."""
         both = merged(a, b)
         return None if both is None else pruned(both, self.config.prune)
 
@@ -198,7 +200,6 @@ class ClocksNode:
         actor = self.actors.next(key, mine)
         value, expires_ms = (None, None) if item is None else (item.value, item.expires_ms)
         copy, context = written(mine, request.context, actor, value, now_ms, expires_ms)
-        copy = pruned(copy, self.config.prune)
         self.store.put(key, copy, now_ms)
         await self.write(key, copy, request.w)
         return Forwarded(context)
