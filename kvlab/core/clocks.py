@@ -29,6 +29,9 @@ from kvlab.messages import NOTHING, Actor, Context, Dot, NodeId, Sibling, Siblin
 Clock: TypeAlias = tuple[tuple[Actor, int], ...]
 """A vector clock: how many writes of each actor have been seen. Sorted by actor, no actor twice, no zeros."""
 
+COUNT_LIMIT = 2**53
+"""No actor writes a key so often."""
+
 # -- the vector clock of the paper ---------------------------------------------------------------
 
 
@@ -108,6 +111,17 @@ def _compacted(clock: Clock, dots: Iterable[Dot]) -> Context:
         elif dot.count > count:
             loose.append(dot)
     return Context(tuple(sorted(counts.items())), tuple(loose))
+
+
+def sound(context: Context) -> bool:
+    """Whether this can be what somebody has seen: it came from outside, and may have been tampered with.
+
+    In its one form, and counts that leave room to count on. That its writes exist nobody can tell: whoever
+    forges a context can have writes thrown away that are still to come.
+    """
+    counts = [count for _, count in context.clock] + [dot.count for dot in context.dots]
+    one_form = _compacted(merged_clocks(context.clock, ()), context.dots) == context
+    return one_form and max(counts, default=0) < COUNT_LIMIT
 
 
 def highest(context: Context, actor: Actor) -> int:

@@ -24,6 +24,7 @@ import msgspec
 
 from kvlab import messages
 from kvlab.config import ClusterConfig
+from kvlab.core.clocks import sound
 from kvlab.env import Answer
 from kvlab.errors import (
     BadContext,
@@ -38,6 +39,7 @@ from kvlab.errors import (
     RingMoved,
 )
 from kvlab.messages import (
+    NOTHING,
     AnyReply,
     Context,
     Copy,
@@ -687,12 +689,15 @@ def context_in(found: object) -> bytes:
 def context_of(opaque: bytes) -> Context:
     """What `context_in` has made these letters of; a context of nothing for none. Raises BadContext."""
     try:
-        return _context_decoder.decode(b64decode(opaque, validate=True)) if opaque else Context()
+        context = _context_decoder.decode(b64decode(opaque, validate=True)) if opaque else NOTHING
     except (ValueError, msgspec.MsgspecError):
+        context = None
+    if context is None or not sound(context):
         raise BadContext(
             f"expected a context as KV.GET and KV.PUT return it, and got {opaque[:40]!r}; "
             "read the key again and send the context as it came"
-        ) from None
+        )
+    return context
 
 
 def _request_types(node_class: type[StageNode]) -> tuple[type, ...]:

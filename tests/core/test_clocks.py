@@ -24,6 +24,7 @@ from kvlab.core.clocks import (
     order,
     pruned,
     shown,
+    sound,
     with_dot,
     written,
 )
@@ -109,6 +110,28 @@ def test_a_dot_beyond_a_gap_is_loose_until_the_gap_is_filled() -> None:
     assert gap == Context(((A, 1),), (Dot(A, 3),))
     assert not contains(gap, Dot(A, 2))
     assert with_dot(gap, Dot(A, 2)) == Context(((A, 3),))
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        Context(((B, 1), (A, 1))),
+        Context(((A, 1), (A, 2))),
+        Context(((A, 0),)),
+        Context((), (Dot(A, 1),)),
+        Context(((A, 3),), (Dot(A, 2),)),
+        Context((), (Dot(B, 5), Dot(A, 5))),
+        Context((), (Dot(A, -1),)),
+        Context(((A, 2**53),)),
+    ],
+)
+def test_a_context_that_nobody_can_have_been_given_is_not_sound(context: Context) -> None:
+    assert not sound(context)
+
+
+@given(st.lists(DOTS))
+def test_a_context_that_was_given_is_sound(dots: list[Dot]) -> None:
+    assert sound(context_of(dots))
 
 
 def test_people_are_shown_nodes_and_counts() -> None:

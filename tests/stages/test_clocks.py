@@ -15,10 +15,10 @@ from redis.exceptions import ResponseError
 from kvlab.config import ClusterConfig
 from kvlab.core.clocks import node_of
 from kvlab.errors import Outcome, UserError
-from kvlab.messages import NodeId, Siblings
+from kvlab.messages import Actor, Context, NodeId, Siblings
 from kvlab.stages import checked
 from kvlab.trace.events import AnyEvent, Repaired, Sent
-from kvlab.world.host import context_of
+from kvlab.world.host import context_in, context_of
 from kvlab.world.sim import SimWorld
 from kvlab.world.world import World
 from tests.stages.test_stages import live, ok, put_seen, replicas_hold, settled
@@ -152,6 +152,16 @@ def test_what_expires_leaves_its_siblings() -> None:
         assert await read(world) == {b"lasting"}
         await settled(world)
         assert set((await replicas_hold(world, b"k")).values()) == {(b"lasting",)}
+
+    live(6, body)
+
+
+def test_a_context_that_was_tampered_with_is_refused() -> None:
+    async def body(world: SimWorld) -> None:
+        for forged in (b"nonsense", context_in(Context(((Actor("n1.1.1.1"), 2**63),)))):
+            result = await world.put(b"k", b"v", context=forged)
+            assert (result.outcome, result.error) == (Outcome.FAILED, "BadContext")
+        assert await read(world) == set()
 
     live(6, body)
 
