@@ -62,6 +62,16 @@ def up_command(stage: int, port: int | None, data_dir: Path | None, as_json: boo
                     state="fault",
                     error=event.error,
                 )
+            case events.Overwritten():
+                key, lost, by = (
+                    b" ".join(words).decode("utf-8", "backslashreplace")
+                    for words in ((event.key,), event.values or (b"a delete",), event.by or (b"a delete",))
+                )
+                say(
+                    f"{event.node} had acknowledged {key} = {lost}; a write on the other side of the cut "
+                    f"has overwritten it: {by}",
+                    node=event.node, state="overwritten", key=key, value=lost, by=by,
+                )  # fmt: skip
             case _:
                 pass
 

@@ -98,7 +98,7 @@ class Env(Protocol):
         """I take no writes while these are missing; with none, I take them again (stage 2, CP)."""
 
     def overwritten(self, key: Key, copy: Copy, by: Copy) -> None:
-        """`by` has replaced `copy`, a write that a client was told is done (stage 2, AP; stage 5)."""
+        """`by` has replaced `copy`, a write that a client was told is done (stage 2, AP). Always told."""
 
     def repaired(self, key: Key, peer: NodeId, why: str) -> None:
         """I have brought the peer's copy up to date. `why`: read, anti-entropy."""

@@ -14,6 +14,7 @@ from kvlab.trace.events import (
     ClockSkewed,
     EventsLost,
     LinkChanged,
+    Locked,
     NodeDied,
     NodeFault,
     NodeKilled,
@@ -23,6 +24,7 @@ from kvlab.trace.events import (
     NodeResumed,
     OpEnded,
     OpStarted,
+    Overwritten,
     Partitioned,
     RingChanged,
     Said,
@@ -82,6 +84,17 @@ def happened(view: View) -> str:
             if view.phase:
                 return f"The ring is changing ({view.phase}): keys travel to their new owners."
             return f"The ring has {counted(len(ring.members), 'member')} now (epoch {ring.epoch})."
+        case Locked(node=node, missing=missing):
+            if missing:
+                return (
+                    f"{node} has not heard {_listed(missing)} for a while, and takes no writes until it does."
+                )
+            return f"{node} hears everybody, and has exchanged copies with them: it takes writes again."
+        case Overwritten(node=node, key=key, values=values, by=by):
+            lost, kept = (shown(b" ".join(of), 20) if of else "its delete" for of in (values, by))
+            return (
+                f"{node} had told a client that {shown(key, 20)} = {lost} is done; {kept} has overwritten it."
+            )
         case ClockSkewed(node=node, skew_ms=skew):
             return f"The clock of {node} is wrong by {skew / 1000:+g} s, and it does not know."
         case EventsLost(node=node, count=count):
@@ -142,12 +155,16 @@ def advice(view: View) -> str:
         return f"Nobody is up. Press {'r' if down else 'z'} and then {(down or paused)[0][1:]}."
     if view.op is not None and not view.op.outcome:
         return "Watch its events come in; or press k and a number to kill a node meanwhile."
+    if view.groups and view.stage.mirrored:
+        return _across_the_cut(view)
     if view.groups:
         return "Press w to write across the cut; then h to heal it, and g to see what is left."
     if down:
         return f"Press w to write without {down[0]}; then r and {down[0][1:]} to restart it, and g to read."
     if paused:
         return f"Press g to read without {paused[0]}; then z and {paused[0][1:]} to let it go on."
+    if view.stage.mirrored:
+        return "Press w to write; then p to cut the network, and w again: at once, and later."
     if not view.stage.ring:
         return "Press w to write more; then k and 1 to kill the node, and see what is left."
     holders = [node for node in view.homes if node in view.in_state("up")]
@@ -156,6 +173,14 @@ def advice(view: View) -> str:
         key = shown(view.key, 20)
         return f"Press k and {victim[1:]} to kill {victim}, a replica of {key}; then g to read it."
     return "Press w to write."
+
+
+def _across_the_cut(view: View) -> str:
+    """Stage 2: what the choice makes of the cut."""
+    if any(node.missing for node in view.nodes):
+        return "Writes are locked: press g to read, then h to heal the cut, and w to write."
+    other = view.groups[-1][-1]
+    return f"Press w to write here, type :put {shown(view.key, 12)} x via {other} to write there; then h."
 
 
 def messages(view: View) -> Page:

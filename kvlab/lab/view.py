@@ -86,6 +86,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     homes: tuple[NodeId, ...] = ()
     flights: tuple[Flight, ...] = ()
     items: tuple[tuple[bytes, bytes], ...] = ()
+    mirrors: tuple[tuple[tuple[bytes, bytes], ...], ...] = ()
+    """What each node of `nodes` has stored last, where all hold the same keys."""
     memory_bytes: int | None = None
     log: tuple[ScriptLine | LineFailed | Said, ...] = ()
     latest: AnyEvent | None = None
@@ -150,6 +152,7 @@ def view_of(model: Model, shown: OpId | None = None, now_ms: float | None = None
     items: tuple[tuple[bytes, bytes], ...] = ()
     if not stage.ring and nodes:
         items = tuple(model.items.get(nodes[0].node, {}).items())
+    mirrors = tuple(tuple(model.items.get(node.node, {}).items()) for node in nodes)
     return msgspec.structs.replace(
         view,
         now_ms=now,
@@ -162,6 +165,7 @@ def view_of(model: Model, shown: OpId | None = None, now_ms: float | None = None
         homes=homes_of(stage, config.n, model.ring, key),
         flights=_flights(model, now, op.op if op is not None else OpId("")),
         items=items,
+        mirrors=mirrors if stage.mirrored else (),
         memory_bytes=config.memory_bytes,
         log=tuple(model.log)[-12:],
         latest=model.latest,

@@ -126,6 +126,18 @@ class Sees(msgspec.Struct, frozen=True):
         return f"{self.node} sees {self.other} {self.op} {self.belief}"
 
 
+class OverwrittenAre(msgspec.Struct, frozen=True):
+    """`overwritten KEY = VALUE...`: the acknowledged writes of the key that a reconciliation has replaced, in
+    any order; () is none, written `missing`."""
+
+    key: Key
+    op: str
+    values: tuple[bytes, ...]
+
+    def __str__(self) -> str:
+        return f"overwritten {quoted(self.key)} {self.op} {_values(self.values)}"
+
+
 class ResultIs(msgspec.Struct, frozen=True):
     """`result = ok`: the outcome of the operation before, or the name of its error."""
 
@@ -136,7 +148,9 @@ class ResultIs(msgspec.Struct, frozen=True):
         return f"result {self.op} {self.what}"
 
 
-Condition: TypeAlias = GetIs | HeldIs | SiblingsAre | ReplicasAre | HintsAre | KeysAre | Sees | ResultIs
+Condition: TypeAlias = (
+    GetIs | HeldIs | SiblingsAre | ReplicasAre | HintsAre | KeysAre | Sees | OverwrittenAre | ResultIs
+)
 
 BELIEFS = ("alive", "suspect", "failed")
 
@@ -148,6 +162,7 @@ CONDITION_USAGE = {
     "hints": "hints NODE|total = 3",
     "keys": "keys at NODE = 120",
     "sees": "NODE sees NODE = alive|suspect|failed",
+    "overwritten": "overwritten KEY = VALUE... | missing",
     "result": "result = ok|failed|unknown|ErrorName",
 }
 """How each condition is written."""

@@ -54,6 +54,7 @@ from kvlab.script.conditions import (
     KeysAre,
     NodeName,
     NodeRef,
+    OverwrittenAre,
     ReplicasAre,
     ResultIs,
     Sees,
@@ -388,7 +389,15 @@ def _condition(r: Reader) -> Condition:
     """A condition, up to the end of the line or `within`."""
     outer = r.usage
     first = r.take("a condition, such as: get cart:42 = milk")
-    if not first.quoted and first.text in ("get", "siblings", "replicas", "hints", "keys", "result"):
+    if not first.quoted and first.text in (
+        "get",
+        "siblings",
+        "replicas",
+        "hints",
+        "keys",
+        "overwritten",
+        "result",
+    ):
         r.usage = CONDITION_USAGE[first.text]
         condition = _known_condition(first.text, r)
     else:
@@ -418,6 +427,8 @@ def _known_condition(name: str, r: Reader) -> Condition:
         case "keys":
             r.require("at")
             return KeysAre(r.node(), r.operator(*OPERATORS), r.number())
+        case "overwritten":
+            return OverwrittenAre(r.key(), r.operator("=", "!="), r.values())
         case _:
             operator = r.operator("=", "!=")
             word = r.take("ok, failed, unknown, or the name of an error")

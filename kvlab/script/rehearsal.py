@@ -50,6 +50,7 @@ from kvlab.script.conditions import (
     NodeName,
     NodeRef,
     Outside,
+    OverwrittenAre,
     ReplicasAre,
     ResultIs,
     Sees,
@@ -243,6 +244,8 @@ class Rehearsal:
                 self._since(8, "hints")
             case Sees() if not self.stage.watches:
                 self._since(7, "gossip: no node knows which others are alive")
+            case OverwrittenAre() if not self.stage.mirrored:
+                raise NotInThisStage(f"{self.stage.title}, does not say what was overwritten; stage 2 does")
             case ResultIs(what=what):
                 self._result(what)
             case _:

@@ -64,6 +64,7 @@ from kvlab.script.conditions import (
     NodeName,
     NodeRef,
     Outside,
+    OverwrittenAre,
     ReplicasAre,
     ResultIs,
     Sees,
@@ -160,6 +161,12 @@ class Session:
         self._homes: dict[Key, tuple[NodeId, ...]] = {}
         self._loads = 0
         self._contexts: dict[tuple[NodeId, Key], Seen] = {}
+        self._overwritten: dict[Key, list[bytes]] = {}
+        world.watch(self._note, traffic=False)
+
+    def _note(self, event: events.AnyEvent) -> None:
+        if isinstance(event, events.Overwritten):
+            self._overwritten.setdefault(event.key, []).extend(event.values)
 
     async def do(self, command: Command, line: int = 0) -> Step:
         """Do one command. Raises UserError, before anything is done, if it makes no sense now."""
@@ -425,6 +432,8 @@ class Session:
                 wanted = tuple([await self.resolve(node) for node in nodes])
                 homes = await self._preference_list(key)
                 return Finding((homes == wanted) is (op == "="), " ".join(homes))
+            case OverwrittenAre(key, op, values):
+                return _same_values(op, values, self._overwritten.get(key, []), "")
             case ResultIs(op, what):
                 return self._result_is(op, what)
             case SiblingsAre(key, op, count):

@@ -17,7 +17,20 @@ import msgspec
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=")
 
 RESERVED = frozenset(
-    (*OPERATORS, "|", "get", "siblings", "replicas", "hints", "keys", "result", "missing", "within", "via")
+    (
+        *OPERATORS,
+        "|",
+        "get",
+        "siblings",
+        "replicas",
+        "hints",
+        "keys",
+        "overwritten",
+        "result",
+        "missing",
+        "within",
+        "via",
+    )
 )
 """Words that mean something where a key or a value may stand: quoted, they are a key or a value."""
 

@@ -80,6 +80,7 @@ class Mirror:
         self.begun = False  # this life has what the others had when it started
         self._alike: set[NodeId] = set()  # copies have been exchanged since they were last missing
         self._exchanging: set[NodeId] = set()
+        self._meetings = dict.fromkeys(self.peers, 0)  # how often copies have been exchanged with each
         env.later(self._beat())
         env.later(self._tidy())
 
@@ -111,11 +112,14 @@ class Mirror:
         self.open[key] = version
 
     async def confirm(self, key: Key, version: Version) -> None:
-        """Have all nodes hold this, or something newer. Raises ReplicasMissing; who is silent is missing."""
+        """Have all nodes hold this, or something newer. Raises ReplicasMissing.
+
+        Who does not confirm is missing, unless copies were exchanged with it since it was asked.
+        """
         acks = Tally(len(self.everyone), self.everyone)
-        keep = Keep(key, version)
+        keep, meetings = Keep(key, version), dict(self._meetings)
         async for node, answer in self.env.each(self.everyone, lambda node: self.env.ask(node, keep)):
-            if isinstance(answer, OperationError):
+            if isinstance(answer, OperationError) and self._meetings[node] == meetings[node]:
                 self._part(node)
             if acks.add(node, answer):
                 self._confirmed(key, version)
@@ -208,6 +212,7 @@ class Mirror:
         finally:
             self._exchanging.discard(peer)
         self._alike.add(peer)
+        self._meetings[peer] += 1
         self.env.believes(peer, "alive")
         self._perhaps_begin()
         self._tell_locked()

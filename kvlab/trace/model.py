@@ -380,7 +380,7 @@ class Model:
 
 _TOLD = (
     NodeReady, NodeKilled, NodeDied, NodePaused, NodeResumed, NodeLeft, NodeFault, OpStarted, OpEnded,
-    RingChanged, Partitioned, LinkChanged, ClockSkewed, Said, EventsLost,
+    RingChanged, Locked, Overwritten, Partitioned, LinkChanged, ClockSkewed, Said, EventsLost,
 )  # fmt: skip
 
 

@@ -476,7 +476,7 @@ class Host:
             self._tell(events.Locked(self.at_ms(), self.me, tuple(missing)))
 
     def overwritten(self, key: Key, copy: Copy, by: Copy) -> None:
-        if self.watched and not self.dead:
+        if not self.dead:  # watched or not: somebody's write is gone, and somebody should hear of it
             self._tell(
                 events.Overwritten(self.at_ms(), self.me, key, _preview(copy.values), _preview(by.values))
             )

@@ -13,6 +13,7 @@ from kvlab.messages import NodeId, OpId
 from kvlab.trace.events import (
     AnyEvent,
     Delivered,
+    Locked,
     MessageDropped,
     NodeKilled,
     NodeReady,
@@ -100,3 +101,14 @@ def cut(at_ms: float) -> list[AnyEvent]:
         ScriptLine(at_ms, NodeId(""), "partition n1 n2 | n3 n4 n5"),
         Partitioned(at_ms, NodeId(""), sides),
     ]
+
+
+def mirrored() -> list[AnyEvent]:
+    """Stage 2: all three hold a key, n1 is cut off, a write comes too late for it, and all are locked."""
+    n1, n2, n3 = (NodeId(name) for name in ("n1", "n2", "n3"))
+    told: list[AnyEvent] = [
+        Stored(300.0 + i, node, KEY, b"milk", 1, 75) for i, node in enumerate((n1, n2, n3))
+    ]
+    told.append(Partitioned(400.0, NodeId(""), ((n1,), (n2, n3))))
+    told += [Stored(500.0 + i, node, KEY, b"bread", 1, 75) for i, node in enumerate((n2, n3))]
+    return [*told, Locked(1500.0, n1, (n2, n3)), Locked(1501.0, n2, (n1,)), Locked(1502.0, n3, (n1,))]

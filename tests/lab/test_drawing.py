@@ -18,7 +18,7 @@ from kvlab.messages import NodeId, RingSpec
 from kvlab.script.commands import USAGE
 from kvlab.script.help import help_on
 from kvlab.trace.events import AnyEvent, LineFailed, NodeStarting, ScriptLine
-from tests.lab.stories import births, cut, death, put, view
+from tests.lab.stories import births, cut, death, mirrored, put, view
 
 GOLDEN = Path(__file__).parent / "golden"
 SIZES = ((80, 24), (120, 40))
@@ -33,6 +33,7 @@ def scenes() -> dict[str, View]:
         "cut": view(births(), put(), cut(400)),
         "help": view(births(), put(), help=True),
         "hashmap": view(births(1), stage=1, nodes=1),
+        "mirrors": view(births(3), mirrored(), stage=2, nodes=3),
     }
 
 

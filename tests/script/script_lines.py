@@ -29,6 +29,7 @@ conditions = st.one_of(
     st.builds(cond.HintsAre, st.none() | nodes, comparisons, counts),
     st.builds(cond.KeysAre, nodes, comparisons, counts),
     st.builds(cond.Sees, nodes, nodes, equalities, st.sampled_from(cond.BELIEFS)),
+    st.builds(cond.OverwrittenAre, keys, equalities, value_lists),
     st.builds(cond.ResultIs, equalities, st.sampled_from(["ok", "failed", "unknown", "QuorumNotReached"])),
 )
 

@@ -495,6 +495,22 @@ def test_a_node_that_starts_alone_becomes_available_all_the_same() -> None:
     live("ap", body)
 
 
+def test_a_question_that_the_cut_swallowed_does_not_part_those_who_have_met_since() -> None:
+    """Its time-out comes after the heal."""
+
+    async def body(world: SimWorld) -> None:
+        await world.sleep(0.1)
+        await cut(world, ["n1"], ["n2", "n3"])
+        world.host("n1").config = ClusterConfig(stage=2, timeout_ms=3000)
+        await put(world, "v", "n1")
+        await heal(world)
+        await world.sleep(5)
+
+    told = live("ap", body)
+    beliefs = [e.belief for e in told if isinstance(e, Believed) and (e.node, e.peer) == (N1, N2)]
+    assert beliefs == ["alive", "suspect", "alive"]
+
+
 # -- pauses ------------------------------------------------------------------------------------------------
 
 

@@ -36,6 +36,8 @@ MEANS = {
     "Forwarded": "it is written",
     "Drop": "forget this key",
     "Dropped": "it is forgotten",
+    "Settle": "all hold this",
+    "Settled": "I know now",
     "Refused": "no",
     "StaleRing": "your ring is old",
 }
@@ -297,6 +299,27 @@ def store(view: View, size: Size, theme: Theme) -> Canvas:
         canvas.put(2, height - 1, f"{theme.glyphs.more} and {more} more", theme.style(DIM))
     if not newest and node.state == "up":
         canvas.put(2, 4, "empty", theme.style(DIM))
+    return canvas
+
+
+def mirrors(view: View, size: Size, theme: Theme) -> Canvas:
+    """Stage 2: what each node holds, side by side, so that a difference is seen; last written first."""
+    width, height = size
+    canvas = Canvas(size, theme.style())
+    column = width // max(1, len(view.nodes))
+    for i, (node, held) in enumerate(zip(view.nodes, view.mirrors, strict=True)):
+        x = i * column + 1
+        colour = theme.node_colour(node.node, node.state)
+        canvas.put(x, 0, f" {node.node} ", theme.style(BACKGROUND, colour, bold=True))
+        how = "locked" if node.missing else node.state
+        canvas.put(
+            x + 5, 0, fit(how, column - 6, theme.glyphs.more), theme.style(BAD if node.missing else DIM)
+        )
+        for y, (key, value) in enumerate(list(reversed(held))[: height - 2], start=2):
+            pair = fit(f"{shown(key, 24)} = {shown(value, 40)}", column - 2, theme.glyphs.more)
+            canvas.put(x, y, pair, theme.style(colour, bold=key == view.key))
+        if not held and node.state == "up":
+            canvas.put(x, 2, "empty", theme.style(DIM))
     return canvas
 
 

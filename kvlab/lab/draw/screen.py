@@ -107,7 +107,7 @@ def _wide(view: View, size: Size, left: Size, theme: Theme) -> Canvas:
     """The ring to the left; nodes, operation and log to the right."""
     width, height = size
     canvas = Canvas(size, theme.style())
-    main = ring(view, left, theme) if view.stage.ring else panels.store(view, left, theme)
+    main = ring(view, left, theme) if view.stage.ring else _held(view, left, theme)
     canvas.paste(0, 0, main)
     x = left[0] + 1
     for y in range(height):
@@ -141,11 +141,16 @@ def _narrow(view: View, size: Size, theme: Theme) -> Canvas:
     canvas.paste(0, top, panels.nodes(view, (nodes_width, nodes), theme))
     below = rest - nodes - 1
     if not view.stage.ring and below >= 5:
-        canvas.paste(0, top + nodes + 1, panels.store(view, (nodes_width, below), theme))
+        canvas.paste(0, top + nodes + 1, _held(view, (nodes_width, below), theme))
     elif below >= 3:
         canvas.paste(0, top + nodes + 1, panels.log(view, (nodes_width, below), theme))
     canvas.paste(nodes_width, top, panels.operation(view, (width - nodes_width, rest), theme))
     return canvas
+
+
+def _held(view: View, size: Size, theme: Theme) -> Canvas:
+    """Where there is no ring: what the node holds, or what each of the mirrors does."""
+    return panels.mirrors(view, size, theme) if view.stage.mirrored else panels.store(view, size, theme)
 
 
 def _nodes_rows(view: View, most: int) -> int:
