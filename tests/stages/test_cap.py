@@ -29,9 +29,11 @@ RECONCILED_S = 1.0
 """Some beats: by then those who hear each other again have exchanged what they hold."""
 
 
-def live(choice: str, body: Callable[[SimWorld], Awaitable[None]], seed: int = 1) -> list[AnyEvent]:
+def live(
+    choice: str, body: Callable[[SimWorld], Awaitable[None]], seed: int = 1, durable: bool = False
+) -> list[AnyEvent]:
     """Live through the body; returns all that was told."""
-    world = SimWorld(ClusterConfig(stage=2, choice=choice, seed=seed, timeout_ms=100))
+    world = SimWorld(ClusterConfig(stage=2, choice=choice, seed=seed, timeout_ms=100, durable=durable))
     told: list[AnyEvent] = []
     world.watch(told.append)
 
@@ -268,7 +270,7 @@ async def client(world: SimWorld, number: int, random: Random, history: list[Ope
 
 
 async def trouble(world: SimWorld, random: Random) -> None:
-    """Cuts, pauses, loss, wrong clocks, and a node that loses its memory."""
+    """Cuts, pauses, loss, wrong clocks, and a node that loses its memory, or comes back with it."""
     for _ in range(4):
         victim = random.choice(world.members())
         others = [node for node in world.members() if node != victim]
@@ -309,7 +311,7 @@ def lived_through(choice: str, seed: int) -> list[Operation]:
                 ended = world.at_ms()
                 history.append(Operation("get", key, node, begun, ended, found=result.values))
 
-    live(choice, body, seed)
+    live(choice, body, seed, durable=seed % 2 == 1)
     return history
 
 
@@ -477,6 +479,41 @@ def test_a_node_that_came_back_empty_is_given_everything_and_overwrites_nothing(
         assert await everywhere(world, 500)
 
     assert overwritten(live("ap", body)) == []
+
+
+def test_what_a_dead_node_wrote_comes_from_one_that_heard_of_it_to_one_that_slept() -> None:
+    """Who slept does not know that it missed something, and does not ask; it is pushed."""
+
+    async def body(world: SimWorld) -> None:
+        await world.sleep(0.1)
+        await world.pause("n1")
+        await cut(world, ["n1"], ["n2", "n3"])
+        await put(world, "v", "n3")
+        await world.kill("n3")
+        await world.heal()
+        await world.resume("n1")
+        await world.sleep(RECONCILED_S)
+        assert await held(world) == [(b"v",)] * 2
+
+    live("ap", body)
+
+
+@pytest.mark.parametrize("choice", ["cp", "ap"])
+def test_durable_nodes_may_all_die_at_once_and_nothing_is_lost_or_reported(choice: str) -> None:
+    async def body(world: SimWorld) -> None:
+        await put(world, "v", "n1")
+        assert (await world.delete(b"gone", via="n2")).outcome is Outcome.OK
+        await world.sleep(0.1)
+        for node in world.members():
+            await world.kill(node)
+        for node in world.members():
+            await world.restart(node)
+        assert await reads(world) == [(b"v",)] * 3
+        assert await reads(world, b"gone") == [()] * 3
+        await put(world, "w", "n3")
+        assert await reads(world) == [(b"w",)] * 3
+
+    assert overwritten(live(choice, body, durable=True)) == []
 
 
 def test_a_node_that_starts_alone_becomes_available_all_the_same() -> None:
