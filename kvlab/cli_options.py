@@ -68,7 +68,7 @@ ROWS = (
     Row("fanout", "--fanout", int, "Stage 7: how many others it tells at a time."),
     Row("detector", "--detector", ("heartbeat", "phi"), "Stage 7: how the dead are told from the slow."),
     Row("suspect_ms", "--suspect", MS, "Stages 2 and 7: silent for so long, a node is suspected ..."),
-    Row("fail_ms", "--fail", MS, "Stages 2 and 7: ... and is failed."),
+    Row("fail_ms", "--fail", MS, "Stage 7: ... and is failed."),
     Row("hints", "--hints", SWITCH, "Stage 8: stand-ins keep hints."),
     Row("hint_ttl_ms", "--hint-ttl", MS, "Stage 8: how long a hint is kept."),
     Row("antientropy", "--antientropy", SWITCH, "Stage 9: replicas compare trees."),

@@ -218,6 +218,8 @@ class LabApp(App[None]):
             return
         strangers = [node.node for node in view.nodes if node.node not in view.homes]
         via = (strangers or [view.nodes[0].node])[0]  # a stranger has to send every copy
+        if view.stage.mirrored:  # it answers when the mirrors have met, which slow messages would hold up
+            await self._do_line(f"get {quoted(FIRST_KEY)} via {via}")
         await self._do_line(f"slow {via} {FIRST_SLOW_MS}ms")
         await self._do_line(f"put {quoted(FIRST_KEY)} milk via {via}")
         await self._do_line(f"slow {via} 0ms")  # not `heal`: the person may have cut the network meanwhile

@@ -78,6 +78,7 @@ class Mirror:
         self.heartbeats = Heartbeats(self.peers, config.suspect_ms // config.gossip_ms)
         self.open: dict[Key, Version] = {}
         self.begun = False  # this life has what the others had when it started
+        self._told_missing: list[NodeId] = []
         self._alike: set[NodeId] = set()  # copies have been exchanged since they were last missing
         self._exchanging: set[NodeId] = set()
         self._meetings = dict.fromkeys(self.peers, 0)  # how often copies have been exchanged with each
@@ -182,7 +183,8 @@ class Mirror:
 
     async def _ask_for_life(self, peer: NodeId) -> None:
         try:
-            await self.env.ask(peer, Beat(), self.config.suspect_ms)
+            # On a slow network answers come late, but they come: that is no silence.
+            await self.env.ask(peer, Beat(), 4 * self.config.suspect_ms)
             self.heartbeats.answered(peer)
             if peer not in self._alike and peer not in self._exchanging:
                 await self._reconcile(peer)
@@ -226,8 +228,9 @@ class Mirror:
         self.begun |= not waits_for
 
     def _tell_locked(self) -> None:
-        if self.begun and not self.acknowledges_early:
-            self.env.locked(self.missing())
+        if self.begun and not self.acknowledges_early and self._told_missing != self.missing():
+            self._told_missing = self.missing()
+            self.env.locked(self._told_missing)
 
     # -- the exchange ----------------------------------------------------------------------------
 

@@ -111,6 +111,24 @@ def test_keys_write_kill_and_read_and_each_prints_its_line() -> None:
     lab(keys, first_put=False)
 
 
+def test_three_mirrors_stand_side_by_side_and_a_cut_locks_them() -> None:
+    async def cut(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "stage 2", "3/3 up", "put cart:42 milk", "✓ ok, 100")
+        await until(
+            pilot, app, lambda: text(app).count("cart:42 = milk") == 4, "three copies, and the operation"
+        )
+        await pilot.press("p")
+        await shows(pilot, app, "n1  locked", "n2  locked", "n3  locked", "Writes are locked")
+        await pilot.press("w")
+        await shows(pilot, app, "WritesLocked")
+        await pilot.press("g")
+        await shows(pilot, app, "n1 read cart:42: milk")
+        await pilot.press("h")
+        await shows(pilot, app, "n1  up", "n2  up", "n3  up")
+
+    lab(cut, driver=sim(2, 3))
+
+
 def test_nodes_join_and_leave_by_key() -> None:
     async def change(pilot: Pilot[None], app: LabApp) -> None:
         await shows(pilot, app, "5/5 up")

@@ -152,6 +152,20 @@ def test_reads_go_on_everywhere_while_writes_are_locked_and_after_the_heal_write
         assert missing[-1] == ()
 
 
+def test_a_slow_network_is_not_a_cut() -> None:
+    """Answers that take longer than the silence that is borne still come one after the other."""
+
+    async def body(world: SimWorld) -> None:
+        await world.sleep(0.1)
+        for slower in range(100, 1300, 300):
+            await world.slow("n1", None, slower)
+            await world.sleep(3)
+        assert await world.belief("n1", "n2") == await world.belief("n2", "n1") == "alive"
+
+    told = live("cp", body)
+    assert not [event for event in told if isinstance(event, Locked) and event.missing]
+
+
 def test_while_one_of_two_cuts_is_mended_writes_stay_locked() -> None:
     async def body(world: SimWorld) -> None:
         await cut(world, ["n1"], ["n2"], ["n3"])
