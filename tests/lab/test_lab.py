@@ -120,7 +120,7 @@ def test_three_mirrors_stand_side_by_side_and_a_cut_locks_them() -> None:
         await pilot.press("p")
         await shows(pilot, app, "n1  locked", "n2  locked", "n3  locked", "Writes are locked")
         await pilot.press("w")
-        await shows(pilot, app, "WritesLocked")
+        await shows(pilot, app, "n1 takes no writes")
         await pilot.press("g")
         await shows(pilot, app, "n1 read cart:42: milk")
         await pilot.press("h")
