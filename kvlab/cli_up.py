@@ -63,10 +63,8 @@ def up_command(stage: int, port: int | None, data_dir: Path | None, as_json: boo
                     error=event.error,
                 )
             case events.Overwritten():
-                key, lost, by = (
-                    b" ".join(words).decode("utf-8", "backslashreplace")
-                    for words in ((event.key,), event.values or (b"a delete",), event.by or (b"a delete",))
-                )
+                key = _readable(event.key)
+                lost, by = (_readable(*values) or "a delete" for values in (event.values, event.by))
                 say(
                     f"{event.node} had acknowledged {key} = {lost}; a write on the other side of the cut "
                     f"has overwritten it: {by}",
@@ -125,3 +123,7 @@ def _all_ready(world: World) -> str:
     if len(zones) > 1:
         said += " Zones: " + ", ".join(f"{zone} has {' '.join(nodes)}" for zone, nodes in zones.items()) + "."
     return said
+
+
+def _readable(*words: bytes) -> str:
+    return b" ".join(words).decode("utf-8", "backslashreplace")

@@ -91,7 +91,7 @@ def happened(view: View) -> str:
                 )
             return f"{node} hears everybody, and has exchanged copies with them: it takes writes again."
         case Overwritten(node=node, key=key, values=values, by=by):
-            lost, kept = (shown(b" ".join(of), 20) if of else "its delete" for of in (values, by))
+            lost, kept = (shown(b" ".join(of), 20) if of else "a delete" for of in (values, by))
             return (
                 f"{node} had told a client that {shown(key, 20)} = {lost} is done; {kept} has overwritten it."
             )

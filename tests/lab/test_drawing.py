@@ -17,7 +17,7 @@ from kvlab.lab.view import Flight, View
 from kvlab.messages import NodeId, RingSpec
 from kvlab.script.commands import USAGE
 from kvlab.script.help import help_on
-from kvlab.trace.events import AnyEvent, LineFailed, NodeStarting, ScriptLine
+from kvlab.trace.events import AnyEvent, LineFailed, NodeStarting, Overwritten, ScriptLine
 from tests.lab.stories import births, cut, death, mirrored, put, view
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -191,3 +191,11 @@ def test_a_canvas_cuts_off_what_falls_outside() -> None:
     canvas.put(0, 7, "unseen", Theme().style())
     canvas.put(3, 1, "牛", Theme().style())
     assert canvas.text() == ["cdef", ""]
+
+
+def test_an_overwritten_write_and_a_lock_are_told_in_sentences() -> None:
+    n1 = NodeId("n1")
+    locked = view(births(3), mirrored(), stage=2, nodes=3)
+    assert sentences(locked)[0] == "n3 has not heard n1 for a while, and takes no writes until it does."
+    lost = view(births(3), [Overwritten(2000.0, n1, b"k", (b"40",), ())], stage=2, nodes=3)
+    assert sentences(lost)[0] == "n1 had told a client that k = 40 is done; a delete has overwritten it."
