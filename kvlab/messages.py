@@ -495,6 +495,86 @@ class Gossip(Request[Gossiped], frozen=True):
     rows: tuple[Row, ...]
 
 
+# -- anti-entropy (stage 9, services/anti_entropy.py) -------------------------------------------
+
+
+class KeyRange(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """All the keys with these home replicas (in order of their names), by the ring of this epoch.
+
+    By another ring the same homes have other keys: only ranges of one epoch are compared.
+    """
+
+    epoch: int
+    homes: tuple[NodeId, ...]
+
+
+class Hashes(Reply, frozen=True):
+    """The hashes of the buckets asked for, in the same order."""
+
+    hashes: tuple[bytes, ...]
+
+
+class Entries(Reply, frozen=True):
+    """The keys in the leaf buckets asked for, and the digest of what I hold under each."""
+
+    entries: tuple[tuple[Key, bytes], ...]
+
+
+class Swapped(Reply, frozen=True):
+    """Of the copies sent, the first `done` are merged with mine; `took` lists those that were news to me,
+    and `copies` has what I hold where that is newer than what was sent."""
+
+    done: int
+    took: tuple[Key, ...]
+    copies: tuple[tuple[Key, Siblings], ...]
+
+
+class Ripe(Reply, frozen=True):
+    """Of the tombstones asked for, those that I hold too, and have held for long enough."""
+
+    keys: tuple[Key, ...]
+
+
+class Reaped(Reply, frozen=True):
+    """I hold those tombstones no more."""
+
+
+class GetHashes(Request[Hashes], frozen=True):
+    """The hashes of these buckets of your tree of this range. Level 0 is the root."""
+
+    range: KeyRange
+    level: int
+    buckets: tuple[int, ...]
+
+
+class GetEntries(Request[Entries], frozen=True):
+    """The keys and digests in these leaf buckets."""
+
+    range: KeyRange
+    leaves: tuple[int, ...]
+
+
+class Swap(Request[Swapped], frozen=True):
+    """Merge these copies of mine with yours, and send me what is newer. None: I hold nothing under it."""
+
+    range: KeyRange
+    copies: tuple[tuple[Key, Siblings | None], ...]
+
+
+class GetRipe(Request[Ripe], frozen=True):
+    """(key, digest): which of these tombstones could you do without?"""
+
+    range: KeyRange
+    tombstones: tuple[tuple[Key, bytes], ...]
+
+
+class Reap(Request[Reaped], frozen=True):
+    """All homes hold these tombstones: remove them, unless you hold something newer by now."""
+
+    range: KeyRange
+    tombstones: tuple[tuple[Key, bytes], ...]
+
+
 ReplicaRequest: TypeAlias = Keep[C] | Fetch[C] | Drop
 TransferRequest: TypeAlias = (
     GetRing | Prepare | Give | Take | Freeze | Install | Abort | StillDriving | Promise
@@ -504,10 +584,18 @@ ReplicaReply: TypeAlias = Kept | Fetched[C] | Dropped
 HintReply: TypeAlias = Kept | FoundHint[C] | TookBack
 MirrorRequest: TypeAlias = Beat | Settle | Pull | Push
 MirrorReply: TypeAlias = Heard | Settled | Pulled | Pushed
+AntiEntropyRequest: TypeAlias = GetHashes | GetEntries | Swap | GetRipe | Reap
 TransferReply: TypeAlias = RingIs | Prepared | Giving | Took | Frozen | Installed | Aborted
+AntiEntropyReply: TypeAlias = Hashes | Entries | Swapped | Ripe | Reaped
 
 AnyRequest: TypeAlias = (
-    ReplicaRequest[Copy] | Forward | HintRequest[Copy] | MirrorRequest | TransferRequest | Gossip
+    ReplicaRequest[Copy]
+    | Forward
+    | HintRequest[Copy]
+    | MirrorRequest
+    | TransferRequest
+    | Gossip
+    | AntiEntropyRequest
 )
 AnyReply: TypeAlias = (
     ReplicaReply[Copy]
@@ -516,6 +604,7 @@ AnyReply: TypeAlias = (
     | MirrorReply
     | TransferReply
     | Gossiped
+    | AntiEntropyReply
     | Refused
     | StaleRing
 )

@@ -33,7 +33,7 @@ from typing import TypeAlias
 
 import mmh3
 
-from kvlab.messages import Key
+from kvlab.messages import Key, Siblings
 
 Digest: TypeAlias = bytes
 """DIGEST_BYTES bytes that stand for a copy, or for all that is in a bucket."""
@@ -47,6 +47,24 @@ EMPTY: Digest = bytes(DIGEST_BYTES)
 def hash_of(data: bytes | bytearray) -> Digest:
     """The digest of these bytes; the same in every process and on every machine."""
     return blake2b(data, digest_size=DIGEST_BYTES).digest()
+
+
+def digest_of(copy: Siblings) -> Digest:
+    """The digest of what is held under a key: its history, and each write in it with its value.
+
+    A value that is going to expire counts as the tombstone that it will be. Replicas do not collect it in
+    the same millisecond, and while one has and another has not, they hold the same all the same.
+    """
+    context = copy.context
+    siblings = sorted(copy.siblings, key=lambda sibling: sibling.dot)
+    values = [None if sibling.expires_ms is not None else sibling.value for sibling in siblings]
+    outline = (
+        sorted(context.clock),
+        [(dot.actor, dot.count) for dot in sorted(context.dots)],
+        [(s.dot.actor, s.dot.count, s.stamp_ms) for s in siblings],
+        [None if value is None else len(value) for value in values],
+    )
+    return hash_of(repr(outline).encode() + b"".join(value for value in values if value is not None))
 
 
 class MerkleTree:

@@ -1,0 +1,133 @@
+"""The least of a node that has anti-entropy: no gossip, no hints, no read repair, one clock entry a write.
+
+It is told what to hold, and anti-entropy must do the rest. A coordinator must be a replica of the key; it
+writes to itself, sends its copy to the others once, and confirms without waiting for them.
+"""
+
+from __future__ import annotations
+
+from kvlab.config import ClusterConfig
+from kvlab.core.store import Store
+from kvlab.env import Env
+from kvlab.errors import OperationError
+from kvlab.messages import (
+    NOTHING,
+    Actor,
+    AntiEntropyReply,
+    AntiEntropyRequest,
+    Context,
+    Dot,
+    GetEntries,
+    GetHashes,
+    GetRipe,
+    Item,
+    Keep,
+    Kept,
+    Key,
+    NodeId,
+    Reap,
+    RingSpec,
+    Sibling,
+    Siblings,
+    Swap,
+    TransferReply,
+    TransferRequest,
+)
+from kvlab.services.anti_entropy import AntiEntropy
+from kvlab.services.transfer import Transfer
+from kvlab.stages import Stage
+
+PLAIN = Stage(
+    number=9,
+    name="plain",
+    adds="",
+    fixes="",
+    broken="",
+    path="tests.services.plain_node:PlainNode",
+)
+
+
+def covers(context: Context, dot: Dot) -> bool:
+    return dict(context.clock).get(dot.actor, 0) >= dot.count
+
+
+def merge(one: Siblings, other: Siblings) -> Siblings:
+    """What neither has seen replaced; the history of both. In no particular order: hashing must not mind."""
+    clock = dict(one.context.clock)
+    for actor, count in other.context.clock:
+        clock[actor] = max(count, clock.get(actor, 0))
+    both = {sibling.dot for sibling in one.siblings} & {sibling.dot for sibling in other.siblings}
+    kept = [s for s in one.siblings if s.dot in both or not covers(other.context, s.dot)]
+    kept += [s for s in other.siblings if s.dot not in both and not covers(one.context, s.dot)]
+    return Siblings(Context(tuple(clock.items())), tuple(kept))
+
+
+class PlainNode:
+    def __init__(self, env: Env, config: ClusterConfig, ring: RingSpec) -> None:
+        self.env, self.config = env, config
+        self.store: Store[Siblings] = Store(None, self.changed)
+        self.transfer = Transfer(env, self.store, ring, config.n)
+        self.anti_entropy = AntiEntropy(env, config, self.store, self.transfer, merge, lambda peer: True)
+        if config.antientropy:
+            env.later(self.anti_entropy.run())
+
+    def changed(self, key: Key, copy: Siblings | None, why: str) -> None:
+        self.env.changed(key, copy, why)
+        self.anti_entropy.changed(key, copy)
+
+    async def put(self, key: Key, item: Item, w: int | None = None, context: Context = NOTHING) -> Context:
+        return self.write(key, item.value, item.expires_ms, context)
+
+    async def delete(self, key: Key, w: int | None = None, context: Context | None = None) -> bool:
+        held = self.store.peek(key, self.env.now_ms())
+        self.write(key, None, None, context or (NOTHING if held is None else held.context))
+        return held is not None
+
+    def write(self, key: Key, value: bytes | None, expires_ms: int | None, seen: Context) -> Context:
+        context = self.hold(key, value, expires_ms, seen)
+        copy = self.store.peek(key, self.env.now_ms())
+        assert copy is not None
+        for replica in self.replicas(key):
+            if replica != self.env.me:
+                self.env.later(self.send(replica, Keep(key, copy, self.transfer.ring.epoch)))
+        return context
+
+    def hold(self, key: Key, value: bytes | None, expires_ms: int | None, seen: Context) -> Context:
+        """Write here, and tell nobody."""
+        held = self.store.peek(key, self.env.now_ms())
+        me = Actor(f"{self.env.me}.{self.env.life}")
+        count = dict(() if held is None else held.context.clock).get(me, self.anti_entropy.floor) + 1
+        context = Context(tuple({**dict(seen.clock), me: count}.items()))
+        sibling = Sibling(Dot(me, count), value, self.env.now_ms(), expires_ms)
+        self.absorb(key, Siblings(context, (sibling,)))
+        return context
+
+    async def send(self, replica: NodeId, keep: Keep[Siblings]) -> None:
+        try:
+            await self.env.ask(replica, keep)
+        except OperationError:
+            return  # what anti-entropy is for
+
+    async def get(self, key: Key, r: int | None = None) -> Siblings | None:
+        return self.store.get(key, self.env.now_ms())
+
+    def replicas(self, key: Key) -> list[NodeId]:
+        return self.transfer.replicas(key)
+
+    def absorb(self, key: Key, copy: Siblings) -> None:
+        held = self.store.peek(key, self.env.now_ms())
+        self.store.put(key, copy if held is None else merge(held, copy), self.env.now_ms())
+
+    async def on(
+        self, sender: NodeId, request: Keep[Siblings] | TransferRequest | AntiEntropyRequest
+    ) -> Kept | TransferReply | AntiEntropyReply:
+        match request:
+            case Keep():
+                await self.transfer.admit(sender, request)
+                self.absorb(request.key, request.copy)
+                await self.transfer.pass_on(request.key, self.store.peek(request.key, self.env.now_ms()))
+                return Kept()
+            case GetHashes() | GetEntries() | Swap() | GetRipe() | Reap():
+                return await self.anti_entropy.on(sender, request)
+            case _:
+                return await self.transfer.on(sender, request)
