@@ -147,8 +147,6 @@ class AntiEntropy:
         for i, key in enumerate(self.store.keys(self.env.now_ms())):
             if i % SCAN_KEYS == 0:
                 await self.env.sleep(1)
-            if self._epoch != epoch:
-                return  # the ring has changed again
             copy = self.store.peek(key, self.env.now_ms())
             if copy is not None and self._tree_of(key) is not None:
                 self.changed(key, copy)
@@ -156,7 +154,7 @@ class AntiEntropy:
                 # It moved away while this node was down. Kept, it would be an old value by the time that the
                 # key comes back here, and its tombstone perhaps reaped.
                 self.store.remove(key, "moved")
-        self.ready = self._epoch == epoch
+        self.ready = self._epoch == epoch  # unless the ring has changed again
 
     async def rebuild(self) -> None:
         """Hash everything anew, and remove the copies that have rotted: an exchange will bring sound ones.

@@ -256,3 +256,11 @@ def test_where_one_value_ends_and_the_next_begins_counts() -> None:
 
     pairs = [(b"ab", b"c"), (b"a", b"bc"), (b"abc", b""), (b"abc", None), (None, b"abc"), (b"", b"abc")]
     assert len({digest_of(copy(first, second)) for first, second in pairs}) == len(pairs)
+
+
+def test_every_part_of_a_write_counts() -> None:
+    dot, other = Dot(Actor("n1.0"), 1), Dot(Actor("n1.0"), 2)
+    contexts = Context(), Context(((dot.actor, 1),)), Context((), (dot,))
+    writes = Sibling(dot, b"v", 0), Sibling(dot, b"v", 1), Sibling(dot, b"w", 0), Sibling(other, b"v", 0)
+    copies = [Siblings(context, (write,)) for context in contexts for write in writes]
+    assert len({digest_of(copy) for copy in copies}) == len(copies)

@@ -11,7 +11,8 @@ from kvlab import stages
 from kvlab.config import ClusterConfig
 from kvlab.core.merkle import MerkleTree, digest_of, hashes_expected
 from kvlab.errors import PeerRefused, RingMoved
-from kvlab.messages import GetHashes, GetRipe, Keep, Key, KeyRange, NodeId, Sibling, Siblings
+from kvlab.messages import GetHashes, GetRipe, Keep, Key, KeyRange, NodeId, Sibling, Siblings, Swap
+from kvlab.services import anti_entropy
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
 from kvlab.world.sim import SimWorld
@@ -241,7 +242,8 @@ def test_a_value_that_has_expired_by_one_clock_only_is_not_repaired() -> None:
     assert repairs(live(body, grace_ms=120_000)) == []
 
 
-def test_an_exchange_for_one_key_asks_for_one_bucket_a_level() -> None:
+@pytest.mark.parametrize(("asker", "asked"), [("n1", "n3"), ("n3", "n1")])
+def test_an_exchange_for_one_key_asks_for_one_bucket_a_level(asker: str, asked: str) -> None:
     held = 0
 
     async def body(world: SimWorld) -> None:
@@ -252,14 +254,15 @@ def test_an_exchange_for_one_key_asks_for_one_bucket_a_level() -> None:
         await world.put(b"k17", b"w", via="n1")
         await mend(world)
         shared = KeyRange(0, await homes(world))
-        service = plain(world, "n3").anti_entropy
+        service = plain(world, asker).anti_entropy
         tree = service.trees[shared.homes]
         held = sum(len(key) + 16 for key, _ in tree.entries(tree.bucket(b"k17")))
-        world.host("n3").later(service.exchange(NodeId("n1"), shared))
+        world.host(asker).later(service.exchange(NodeId(asked), shared))
         await world.sleep(1)
         assert copies(world, "n3") == copies(world, "n1")
 
     told = live(body, antientropy=False)
+    assert [(e.node, e.peer, e.key) for e in repairs(told)] == [("n1", "n3", b"k17")]
     exchange = next(e for e in told if isinstance(e, events.Exchanged))
     assert (exchange.levels, exchange.buckets, exchange.keys) == (4, 1, 1)
     assert exchange.size == 16 * hashes_expected(1) + held
@@ -283,6 +286,39 @@ def test_trees_of_different_rings_are_not_compared() -> None:
             await n1.ask(NodeId("n2"), GetHashes(KeyRange(n1.ring.epoch, (NodeId("n1"),)), 0, (0,)))
 
     live(body)
+
+
+def test_a_key_of_another_range_is_not_taken() -> None:
+    """The ring may have changed between the question and the answer."""
+
+    async def body(world: SimWorld) -> None:
+        await put_many(world, 20)
+        await equal(world)
+        foreign = next(key for key in copies(world, "n2") if key not in copies(world, "n1"))
+        mine = next(key for key in copies(world, "n1"))
+        copy = plain(world, "n2").store._copies[foreign]
+        shared = KeyRange(0, await homes(world, mine))
+        swapped = await world.host("n2").ask(NodeId("n1"), Swap(shared, ((foreign, copy),)))
+        assert (swapped.took, swapped.copies) == ((), ())
+        assert foreign not in copies(world, "n1")
+
+    live(body, nodes=5)
+
+
+def test_trees_that_are_not_complete_are_not_compared() -> None:
+    async def body(world: SimWorld) -> None:
+        await put_many(world, 500)
+        await equal(world)
+        await world.kill("n2")
+        await world.restart("n2")
+        question = GetHashes(KeyRange(0, await homes(world)), 0, (0,))
+        with pytest.raises(PeerRefused, match="still building"):
+            await world.host("n1").ask(NodeId("n2"), question)
+        await world.sleep(0.5)
+        answer = await world.host("n1").ask(NodeId("n2"), question)
+        assert answer == await world.host("n1").ask(NodeId("n1"), question)
+
+    live(body, durable=True, antientropy=False)
 
 
 def test_while_the_ring_changes_no_trees_are_compared() -> None:
@@ -413,6 +449,30 @@ def test_a_copy_that_rotted_is_found_by_rebuilding_and_mended_by_a_sound_one(nod
     ]
 
 
+def test_a_change_of_the_ring_in_the_middle_of_rebuilding_is_not_taken_for_rot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The old trees are not kept up to date any more: what is written now is not in them."""
+    monkeypatch.setattr(anti_entropy, "SCAN_KEYS", 1)  # so that it takes its time
+
+    async def body(world: SimWorld) -> None:
+        await put_many(world, 300)
+        await equal(world)
+
+        def rebuild(event: AnyEvent) -> None:
+            if isinstance(event, events.RingChanged) and (event.node, event.phase) == ("n2", "frozen"):
+                world.host("n2").later(plain(world, "n2").anti_entropy.rebuild())
+
+        world.watch(rebuild)
+        await world.add("n4")
+        await put_many(world, 300, b"w")
+        await world.sleep(2)
+        assert copies(world, "n2")
+
+    told = live(body)
+    assert [e for e in told if isinstance(e, events.Removed) and e.why == "rotten"] == []
+
+
 # -- tombstones ----------------------------------------------------------------------------------
 
 
@@ -469,6 +529,40 @@ def test_no_tombstone_is_reaped_while_a_home_is_away_and_nothing_comes_back_with
     killed_ms = next(e.at_ms for e in told if isinstance(e, events.OpStarted) and e.kind == "delete")
     returned = [e for e in told if isinstance(e, events.Stored) and e.at_ms > killed_ms and e.value == b"v"]
     assert returned == []  # not even for a moment
+
+
+def test_only_a_home_that_has_held_this_very_tombstone_can_do_without_it() -> None:
+    async def body(world: SimWorld) -> None:
+        await world.put(b"k", b"v", via="n1")
+        await world.put(b"value", b"v", via="n1")
+        await world.delete(b"k", via="n1")
+        await equal(world)
+        tombstone, value = copies(world, "n1")[b"k"], copies(world, "n1")[b"value"]
+        shared = KeyRange(0, await homes(world))
+        await world.pause((await world.replicas(b"k"))[0])  # nobody reaps it
+        await world.sleep(2 * GRACE_MS / 1000)
+        question = GetRipe(shared, ((b"k", value), (b"value", value), (b"none", tombstone)))
+        node = NodeId(world.up()[0])
+        assert (await world.host(node).ask(node, question)).keys == ()
+        question = GetRipe(shared, ((b"k", tombstone),))
+        assert (await world.host(node).ask(node, question)).keys == (b"k",)
+
+    live(body)
+
+
+def test_a_tombstone_that_is_brought_again_and_again_does_not_start_its_grace_anew() -> None:
+    async def body(world: SimWorld) -> None:
+        await world.put(b"k", b"v", via="n1")
+        await world.delete(b"k", via="n1")
+        await equal(world)
+        tombstone = plain(world, "n1").store._copies[b"k"]
+        for _ in range(2 * GRACE_MS // 500):
+            await world.sleep(0.5)
+            if b"k" in copies(world, "n2"):
+                await world.host("n1").ask(NodeId("n2"), Keep(b"k", tombstone, 0))
+        assert all(b"k" not in copies(world, node) for node in world.up())
+
+    live(body)
 
 
 def test_a_home_that_holds_something_newer_keeps_it() -> None:
