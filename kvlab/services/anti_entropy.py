@@ -6,7 +6,8 @@ Invariant: what an exchange brings is merged with what is held, never put in its
     between is not lost, and two exchanges that cross do no harm.
 Invariant: a tombstone is removed only after every home replica has confirmed that it holds this one and
     nothing else, and has done so for `grace_ms`. A replica that is away confirms nothing, and hints do not
-    live as long: no older value is left that could come back.
+    live as long (core/hints.py): no older value is left that could come back. Nor does a tombstone that does
+    hide what is written after it: under a key that was removed a new actor counts (services/actors.py).
 Deviation: Dynamo and Riak keep a tree for each arc of the ring. Here a range is all the keys with one set of
     home replicas, on whatever arcs: they are compared with the same peers, and there are fewer trees.
 
@@ -39,6 +40,7 @@ from itertools import islice
 from typing import TypeAlias, assert_never
 
 from kvlab.config import ClusterConfig
+from kvlab.core.clocks import merged
 from kvlab.core.merkle import DIGEST_BYTES, Digest, MerkleTree, Walk, differing_keys, digest_of
 from kvlab.core.placement import preference_list
 from kvlab.core.store import Store
@@ -75,8 +77,6 @@ SCAN_KEYS = 100
 Homes: TypeAlias = tuple[NodeId, ...]
 """The home replicas of a range, in order of their names."""
 
-Merge: TypeAlias = Callable[[Siblings, Siblings], Siblings]
-
 
 class AntiEntropy:
     """One node's trees, its exchanges, and its part in reaping. `alive` is what it believes of a peer.
@@ -90,19 +90,15 @@ class AntiEntropy:
         config: ClusterConfig,
         store: Store[Siblings],
         transfer: Transfer[Siblings],
-        merge: Merge,
         alive: Callable[[NodeId], bool],
     ) -> None:
         self.env, self.config, self.store, self.transfer = env, config, store, transfer
-        self.merge, self.alive = merge, alive
+        self.alive = alive
         self.trees: dict[Homes, MerkleTree] = {}
         self.ready = False  # the trees have all that the store holds
         self._epoch = -1  # of the ring that the trees follow
         self._awake_ms = 0  # lived through, in whole periods
         self._tombstones: dict[Key, tuple[Digest, int]] = {}  # and since when; the oldest first
-        self.floor = int(env.kept("floor").get(b"", b"0"))
-        """No write of this node's was ever numbered higher under a key it has removed: the next under such
-        a key is numbered from here on, or a tombstone still on its way would be newer than it."""
 
     # -- the trees ---------------------------------------------------------------------------------
 
@@ -170,21 +166,11 @@ class AntiEntropy:
                 copies = [(key, self.store.peek(key, self.env.now_ms())) for key in keys]
                 content = [(key, digest_of(copy)) for key, copy in copies if copy is not None]
                 for key in tree.refill(leaf, content):
-                    self._forget(key, "rotten")
+                    self.store.remove(key, "rotten")
                 scanned += len(keys)
                 if scanned >= SCAN_KEYS:
                     scanned = 0
                     await self.env.sleep(1)
-
-    def _forget(self, key: Key, why: str) -> None:
-        """Remove a copy, but not the count of the writes this node has numbered under its key."""
-        copy = self.store.peek(key, self.env.now_ms())
-        counts = [] if copy is None else [count for _, count in copy.context.clock]
-        counts += [] if copy is None else [dot.count for dot in copy.context.dots]
-        if max(counts, default=0) > self.floor:
-            self.floor = max(counts)
-            self.env.keep("floor", b"", b"%d" % self.floor)
-        self.store.remove(key, why)
 
     # -- in the background -------------------------------------------------------------------------
 
@@ -271,10 +257,10 @@ class AntiEntropy:
         if shared.epoch != self._epoch or shared.homes != self.homes(key):
             return False  # the ring has changed since we asked for it
         mine = self.store.peek(key, self.env.now_ms())
-        merged = copy if mine is None else self.merge(mine, copy)
-        if mine is not None and digest_of(merged) == digest_of(mine):
+        both = merged(mine, copy)
+        if mine is not None and digest_of(both) == digest_of(mine):
             return False
-        self.store.put(key, merged, self.env.now_ms())
+        self.store.put(key, both, self.env.now_ms())
         return True
 
     # -- an exchange, the side that answers --------------------------------------------------------
@@ -362,5 +348,5 @@ class AntiEntropy:
         for key, digest in request.tombstones:
             known = self._tombstones.get(key)
             if known is not None and known[0] == digest:  # and nothing newer since
-                self._forget(key, "reaped")
+                self.store.remove(key, "reaped")
         return Reaped()

@@ -156,7 +156,7 @@ class Stored(Event, frozen=True):
 
 
 class Removed(Event, frozen=True):
-    """`node` no longer holds the key. `why`: deleted, expired, evicted, moved, flushed."""
+    """`node` no longer holds the key. `why`: deleted, expired, evicted, moved, flushed, reaped, rotten."""
 
     key: bytes
     why: str

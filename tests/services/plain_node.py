@@ -1,4 +1,4 @@
-"""The least of a node that has anti-entropy: no gossip, no hints, no read repair, one clock entry a write.
+"""The least of a node that has anti-entropy: no quorum, no gossip, no hints, no read repair.
 
 It is told what to hold, and anti-entropy must do the rest. A coordinator must be a replica of the key; it
 writes to itself, sends its copy to the others once, and confirms without waiting for them.
@@ -7,16 +7,15 @@ writes to itself, sends its copy to the others once, and confirms without waitin
 from __future__ import annotations
 
 from kvlab.config import ClusterConfig
+from kvlab.core.clocks import merged, written
 from kvlab.core.store import Store
 from kvlab.env import Env
 from kvlab.errors import OperationError
 from kvlab.messages import (
     NOTHING,
-    Actor,
     AntiEntropyReply,
     AntiEntropyRequest,
     Context,
-    Dot,
     GetEntries,
     GetHashes,
     GetRipe,
@@ -27,12 +26,12 @@ from kvlab.messages import (
     NodeId,
     Reap,
     RingSpec,
-    Sibling,
     Siblings,
     Swap,
     TransferReply,
     TransferRequest,
 )
+from kvlab.services.actors import Actors
 from kvlab.services.anti_entropy import AntiEntropy
 from kvlab.services.transfer import Transfer
 from kvlab.stages import Stage
@@ -47,32 +46,18 @@ PLAIN = Stage(
 )
 
 
-def covers(context: Context, dot: Dot) -> bool:
-    return dict(context.clock).get(dot.actor, 0) >= dot.count
-
-
-def merge(one: Siblings, other: Siblings) -> Siblings:
-    """What neither has seen replaced; the history of both. In no particular order: hashing must not mind."""
-    clock = dict(one.context.clock)
-    for actor, count in other.context.clock:
-        clock[actor] = max(count, clock.get(actor, 0))
-    both = {sibling.dot for sibling in one.siblings} & {sibling.dot for sibling in other.siblings}
-    kept = [s for s in one.siblings if s.dot in both or not covers(other.context, s.dot)]
-    kept += [s for s in other.siblings if s.dot not in both and not covers(one.context, s.dot)]
-    return Siblings(Context(tuple(clock.items())), tuple(kept))
-
-
 class PlainNode:
     def __init__(self, env: Env, config: ClusterConfig, ring: RingSpec) -> None:
         self.env, self.config = env, config
         self.store: Store[Siblings] = Store(None, self.changed)
         self.transfer = Transfer(env, self.store, ring, config.n)
-        self.anti_entropy = AntiEntropy(env, config, self.store, self.transfer, merge, lambda peer: True)
+        self.actors = Actors(env)
+        self.anti_entropy = AntiEntropy(env, config, self.store, self.transfer, lambda peer: True)
         if config.antientropy:
             env.later(self.anti_entropy.run())
 
     def changed(self, key: Key, copy: Siblings | None, why: str) -> None:
-        self.env.changed(key, copy, why)
+        self.actors.changed(key, copy, why)
         self.anti_entropy.changed(key, copy)
 
     async def put(self, key: Key, item: Item, w: int | None = None, context: Context = NOTHING) -> Context:
@@ -94,12 +79,9 @@ class PlainNode:
 
     def hold(self, key: Key, value: bytes | None, expires_ms: int | None, seen: Context) -> Context:
         """Write here, and tell nobody."""
-        held = self.store.peek(key, self.env.now_ms())
-        me = Actor(f"{self.env.me}.{self.env.life}")
-        count = dict(() if held is None else held.context.clock).get(me, self.anti_entropy.floor) + 1
-        context = Context(tuple({**dict(seen.clock), me: count}.items()))
-        sibling = Sibling(Dot(me, count), value, self.env.now_ms(), expires_ms)
-        self.absorb(key, Siblings(context, (sibling,)))
+        held, now_ms = self.store.peek(key, self.env.now_ms()), self.env.now_ms()
+        copy, context = written(held, seen, self.actors.next(key, held), value, now_ms, expires_ms)
+        self.store.put(key, copy, now_ms)
         return context
 
     async def send(self, replica: NodeId, keep: Keep[Siblings]) -> None:
@@ -116,7 +98,7 @@ class PlainNode:
 
     def absorb(self, key: Key, copy: Siblings) -> None:
         held = self.store.peek(key, self.env.now_ms())
-        self.store.put(key, copy if held is None else merge(held, copy), self.env.now_ms())
+        self.store.put(key, merged(held, copy), self.env.now_ms())
 
     async def on(
         self, sender: NodeId, request: Keep[Siblings] | TransferRequest | AntiEntropyRequest
