@@ -88,8 +88,8 @@ class Env(Protocol):
     def changed(self, key: Key, copy: Copy | None, why: str) -> None:
         """The store's observer: this node now holds `copy` under `key` (None: no longer holds the key).
 
-        `why` is one word: put, deleted, expired, evicted, moved, flushed, reaped, rotten. A durable node has kept
-        it on return.
+        `why` is one word: put, deleted, expired, evicted, moved, flushed, reaped, rotten. A durable
+        node has kept it on return.
         """
 
     def ring_changed(self, ring: RingSpec, phase: str) -> None:
