@@ -144,12 +144,8 @@ class AntiEntropy:
             if i % SCAN_KEYS == 0:
                 await self.env.sleep(1)
             copy = self.store.peek(key, self.env.now_ms())
-            if copy is not None and self._tree_of(key) is not None:
+            if copy is not None:
                 self.changed(key, copy)
-            elif self.transfer.change is None:
-                # It moved away while this node was down. Kept, it would be an old value by the time that the
-                # key comes back here, and its tombstone perhaps reaped.
-                self.store.remove(key, "moved")
         self.ready = self._epoch == epoch  # unless the ring has changed again
 
     async def rebuild(self) -> None:

@@ -397,25 +397,6 @@ def test_a_durable_node_has_its_trees_again_after_a_restart() -> None:
     assert repairs(live(body, durable=True)) == []
 
 
-def test_a_node_does_not_keep_what_it_finds_on_its_disk_and_is_no_home_of() -> None:
-    """Old values: when the key comes back here, its tombstone may be reaped."""
-
-    async def body(world: SimWorld) -> None:
-        await put_many(world, 20)
-        await equal(world)
-        foreign = next(key for key in copies(world, "n2") if key not in copies(world, "n1"))
-        held = copies(world, "n1")
-        await world.kill("n1")
-        disk = world._disks[NodeId("n1")]
-        disk.keep("store", foreign, world._disks[NodeId("n2")].kept("store")[foreign])
-        await world.restart("n1")
-        assert foreign in copies(world, "n1")
-        await world.sleep(1)
-        assert copies(world, "n1") == held
-
-    live(body, nodes=5, durable=True)
-
-
 # -- bit rot -------------------------------------------------------------------------------------
 
 
