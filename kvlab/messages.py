@@ -284,8 +284,7 @@ class Drop(Request[Dropped], frozen=True):
 
 
 class FoundHint(Reply, Generic[C], frozen=True):
-    """The hint that this node keeps for the owner: None if there is none, which says nothing of what the
-    owner itself holds."""
+    """What this node keeps for others: None if nothing, which says nothing of what they themselves hold."""
 
     copy: C | None
 
@@ -304,9 +303,8 @@ class KeepHint(Request[Kept], Generic[C], frozen=True):
 
 
 class FindHint(Request[FoundHint[C]], Generic[C], frozen=True):
-    """Tell me what you keep for `owner` under this key."""
+    """Tell me what you keep for others under this key."""
 
-    owner: NodeId
     key: Key
     epoch: int = 0
 

@@ -17,6 +17,7 @@ Deviation: Dynamo keeps hints until they are delivered, however many that will b
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Generic, NamedTuple, TypeAlias
 
 from kvlab.errors import HintsFull
@@ -50,10 +51,13 @@ class HintBox(Generic[C]):
         """How many hints, by owner; only of owners that there are hints for."""
         return {owner: len(hints) for owner, hints in sorted(self._hints.items())}
 
-    def get(self, owner: NodeId, key: Key, now_ms: int) -> C | None:
-        """The copy kept for this owner; None if there is none, or none any more."""
-        hint = self.find(owner, key)
-        return None if hint is None or hint.expires_ms <= now_ms else hint.copy
+    def get(self, key: Key, now_ms: int) -> C | None:
+        """All that is kept under this key, merged, for whomever; None if nothing is. O(owners).
+
+        Who stands in for whom depends on who else is away, and that may have changed since the write."""
+        found = [hints[key] for hints in self._hints.values() if key in hints]
+        copies = [hint.copy for hint in found if hint.expires_ms > now_ms]
+        return reduce(self.merge, copies) if copies else None
 
     def find(self, owner: NodeId, key: Key) -> Hint[C] | None:
         """The hint for this owner, which may be about to be forgotten; None if there is none."""

@@ -13,7 +13,7 @@ from typing import Generic
 
 from kvlab.env import Answer
 from kvlab.errors import OperationError, Outcome, PeerSilent, ReplicasMissing
-from kvlab.messages import C, Fetched, NodeId, Reply
+from kvlab.messages import C, Fetched, FoundHint, NodeId, Reply
 
 
 class Tally:
@@ -45,24 +45,44 @@ class Tally:
 
 
 class Answers(Generic[C]):
-    """The copies that one read has heard of. `agree` makes of two copies what both replicas should hold."""
+    """The copies that one read has heard of. `agree` makes of two copies what both replicas should hold.
+
+    A stand-in's hint counts as its owner's answer. That it has none says nothing of what the owner holds, so
+    `none_better` has to be asked whether to count it.
+    """
 
     def __init__(
         self, need: int, of: Iterable[NodeId], agree: Callable[[C | None, C | None], C | None]
     ) -> None:
         self.tally = Tally(need, of)
         self.copies: dict[NodeId, C | None] = {}
+        self.hints: dict[NodeId, C | None] = {}  # by owner
         self._agree = agree
 
-    def add(self, replica: NodeId, answer: Answer[Fetched[C]]) -> bool:
+    def add(self, replica: NodeId, answer: Answer[Fetched[C] | FoundHint[C]]) -> bool:
         """Count one answer or its absence; True once enough replicas have answered."""
-        if isinstance(answer, Fetched):
+        if isinstance(answer, FoundHint):
+            self.hints[replica] = answer.copy
+            if answer.copy is None:
+                return False
+        elif isinstance(answer, Fetched):
             self.copies[replica] = answer.copy
         return self.tally.add(replica, answer)
 
+    def none_better(self) -> bool:
+        """No more answers will come: count the stand-ins that have no hint as well; True if that is enough.
+
+        If nobody has answered but they, it is not: to answer "missing" for a key whose replicas are all away
+        would be to make it up.
+        """
+        if self.tally.heard:
+            for owner, copy in self.hints.items():
+                self.tally.add(owner, FoundHint(copy))
+        return len(self.tally.heard) >= self.tally.need
+
     def agreed(self) -> C | None:
         """What the replicas heard so far should all hold; None if none of them knows the key."""
-        return reduce(self._agree, self.copies.values(), None)
+        return reduce(self._agree, (*self.copies.values(), *self.hints.values()), None)
 
     def behind(self) -> list[NodeId]:
         """The replicas that hold something else, or nothing."""

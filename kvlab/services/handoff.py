@@ -12,7 +12,7 @@ Deviation: Dynamo's coordinator sends to the first N healthy nodes and leaves it
     to a dead replica would have to do without it.
 
     KeepHint   to a stand-in: keep this for the owner
-    FindHint   to a stand-in: what do you keep for the owner?
+    FindHint   to a stand-in: what do you keep under this key, for whomever?
     HandBack   to the owner, a chunk at a time: here is what you have missed
 
 All three say by which epoch of the ring they were addressed, as a Keep does, and are refused if the receiver
@@ -23,7 +23,7 @@ to those that are.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Generic, TypeAlias, assert_never, cast
+from typing import Generic, TypeAlias, TypeVar, assert_never, cast
 
 import msgspec
 
@@ -45,6 +45,7 @@ from kvlab.messages import (
     Key,
     NodeId,
     R,
+    Reply,
     Request,
     TookBack,
 )
@@ -54,6 +55,9 @@ PERIOD_MS = 200
 CHUNK_KEYS = 200
 CHUNK_BYTES = 200 * 1024
 """To each owner one chunk a period: a node that comes back is not buried under what it has missed."""
+
+S = TypeVar("S", bound=Reply)
+"""What a stand-in answers, where a home replica answers an R."""
 
 Alive: TypeAlias = Callable[[NodeId], bool]
 
@@ -131,8 +135,8 @@ class Handoff(Generic[C]):
         self,
         key: Key,
         at_home: Callable[[int], Request[R]],
-        stood_in: Callable[[NodeId, int], Request[R]],
-    ) -> AsyncIterator[tuple[NodeId, Answer[R]]]:
+        stood_in: Callable[[NodeId, int], Request[S]],
+    ) -> AsyncIterator[tuple[NodeId, Answer[R | S]]]:
         """Ask all the key's replicas at once, or those who stand in for them; yields (home replica, reply or
         error) as they come.
 
@@ -140,16 +144,18 @@ class Handoff(Generic[C]):
         the epoch. Without hints only home replicas are asked: the quorum is strict.
         """
         if not self.sloppy:
-            return self.transfer.ask_each(key, at_home)
+            return cast("AsyncIterator[tuple[NodeId, Answer[R | S]]]", self.transfer.ask_each(key, at_home))
         places = Places(key, self.transfer, self.alive)
 
-        async def ask(seat: NodeId) -> R:
+        async def ask(seat: NodeId) -> R | S:
             silent: PeerSilent | None = None  # the home replica, which may have acted all the same
             while True:
                 places.follow(self.transfer)
                 home, node, epoch = places.seats.now[seat], places.nodes[seat], self.transfer.ring.epoch
                 try:
-                    return await self.env.ask(node, at_home(epoch) if node == home else stood_in(home, epoch))
+                    if node == home:
+                        return await self.env.ask(node, at_home(epoch))
+                    return await self.env.ask(node, stood_in(home, epoch))
                 except RingMoved as moved:
                     self.transfer.learn(moved.ring)
                 except OperationError as error:
@@ -188,7 +194,7 @@ class Handoff(Generic[C]):
 
     async def on_find_hint(self, sender: NodeId, request: FindHint[C]) -> FoundHint[C]:
         await self.transfer.admit(sender, request)
-        return FoundHint(self.box.get(request.owner, request.key, self.env.now_ms()))
+        return FoundHint(self.box.get(request.key, self.env.now_ms()))
 
     # -- bringing it home ------------------------------------------------------------------------
 

@@ -213,6 +213,14 @@ STAGES = (
         broken="a dead node is found out only by time-outs, again on every request",
         path="kvlab.stages.s06_clocks:ClocksNode",
     ),
+    Stage(
+        number=8,
+        name="sloppy quorum",
+        adds="the first N healthy nodes; a stand-in keeps a hint and hands it back",
+        fixes="writes go on through failures",
+        broken="a hint can die with its keeper; a node can come back empty",
+        path="kvlab.stages.s08_sloppy:SloppyNode",
+    ),
 )
 
 

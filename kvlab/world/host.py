@@ -545,7 +545,7 @@ class Host:
                 case WhatOf():
                     return Belief(self._watcher().belief(command.node))
                 case CountHints():
-                    return HintsKept(self._keeper().hints())
+                    return HintsKept(self.keeper().hints())
                 case ChangeRing():
                     return await self._change_ring(command)
                 case SetSkew():
@@ -580,7 +580,8 @@ class Host:
             raise NotInThisStage(f"{self.stage.title}, does not know who is alive; stage 7 adds that")
         return cast(KnowsMembers, self.node)
 
-    def _keeper(self) -> KeepsHints:
+    def keeper(self) -> KeepsHints:
+        """The node as one that keeps hints. Raises NotInThisStage."""
         if not self.stage.hints:
             raise NotInThisStage(f"{self.stage.title}, has no hints; stage 8 adds them")
         return cast(KeepsHints, self.node)

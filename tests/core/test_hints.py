@@ -31,13 +31,20 @@ def write(value: bytes, count: int) -> Siblings:
     return Siblings(NOTHING, (Sibling(Dot(Actor("n1"), count), value, 0),))
 
 
-def test_a_hint_is_found_by_owner_and_key_alone() -> None:
+def test_a_hint_is_for_its_owner_and_found_by_its_key() -> None:
     hints = box()
     hints.add(A, b"k", MILK, 0)
-    assert hints.get(A, b"k", 0) == MILK
-    assert hints.get(B, b"k", 0) is None
-    assert hints.get(A, b"l", 0) is None
+    assert hints.get(b"k", 0) == MILK
+    assert hints.get(b"l", 0) is None
     assert hints.counts() == {A: 1}
+
+
+def test_a_read_finds_what_is_kept_under_the_key_for_whomever_merged() -> None:
+    hints = box()
+    hints.add(A, b"k", BREAD, 0)
+    hints.add(B, b"k", MILK, 1)
+    assert hints.get(b"k", 1) == BREAD
+    assert hints.get(b"k", TTL) == MILK
 
 
 def test_a_second_hint_for_the_same_is_merged_with_the_first_in_either_order() -> None:
@@ -45,7 +52,7 @@ def test_a_second_hint_for_the_same_is_merged_with_the_first_in_either_order() -
         hints = box()
         hints.add(A, b"k", first, 0)
         hints.add(A, b"k", second, 1)
-        assert hints.get(A, b"k", 1) == BREAD
+        assert hints.get(b"k", 1) == BREAD
         assert len(hints) == 1
 
 
@@ -57,7 +64,7 @@ def test_one_hint_too_many_is_refused_and_what_is_there_stays() -> None:
         hints.add(A, b"l", MILK, 0)
     assert hints.counts() == {A: 1, B: 1}
     hints.add(A, b"k", BREAD, 0)  # it takes no room of its own
-    assert hints.get(A, b"k", 0) == BREAD
+    assert hints.get(b"k", 0) == BREAD
 
 
 def test_a_hint_is_gone_once_its_owner_has_what_is_in_it() -> None:
@@ -75,16 +82,16 @@ def test_what_was_merged_in_while_the_older_was_on_its_way_stays() -> None:
     [(_, offered)] = hints.due(A, 0, 10, 10)
     hints.add(A, b"k", BREAD, 1)
     assert not hints.delivered(A, b"k", offered)
-    assert hints.get(A, b"k", 1) == BREAD
+    assert hints.get(b"k", 1) == BREAD
 
 
 def test_a_hint_expires_at_its_millisecond_and_is_neither_found_nor_due_from_then_on() -> None:
     hints = box()
     hints.add(A, b"k", MILK, 0)
-    hints.add(B, b"k", MILK, 1)
-    assert hints.get(A, b"k", TTL - 1) == MILK
+    hints.add(B, b"l", MILK, 1)
+    assert hints.get(b"k", TTL - 1) == MILK
     assert hints.expire(TTL - 1) == []
-    assert hints.get(A, b"k", TTL) is None
+    assert hints.get(b"k", TTL) is None
     assert hints.due(A, TTL, 10, 10) == []
     assert hints.expire(TTL) == [(A, b"k")]
     assert hints.counts() == {B: 1}
@@ -102,7 +109,7 @@ def test_no_value_is_kept_longer_than_its_time_however_often_others_join_it() ->
     hints.add(A, b"k", write(b"old", 1), 0)
     for i in range(2, 12):
         hints.add(A, b"k", write(b"new", i), i * 50)
-    assert hints.get(A, b"k", TTL) is None
+    assert hints.get(b"k", TTL) is None
 
 
 def test_the_oldest_are_due_first_in_chunks_bounded_by_keys_and_by_bytes() -> None:
@@ -142,4 +149,4 @@ def test_duplicates_and_any_order_leave_the_same_hints(
     for owner, key, stamp in reversed([*kept, *kept]):
         other.add(owner, key, Version(b"%d" % stamp, stamp), 0)
     for owner, key, _ in kept:
-        assert one.get(owner, key, 0) == other.get(owner, key, 0)
+        assert one.find(owner, key) == other.find(owner, key)

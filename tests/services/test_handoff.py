@@ -430,7 +430,7 @@ def test_a_hint_addressed_by_an_older_ring_is_refused_and_nothing_is_kept() -> N
         node = node_of(world, "n1")
         late: list[HintRequest[Version]] = [
             KeepHint(NodeId("n2"), KEY, Version(b"bread", 1), world.ring.epoch - 1),
-            FindHint(NodeId("n2"), KEY, world.ring.epoch - 1),
+            FindHint(KEY, world.ring.epoch - 1),
             HandBack(((KEY, Version(b"bread", 1)),), world.ring.epoch - 1),
         ]
         for request in late:
@@ -459,12 +459,13 @@ def test_a_write_under_way_when_the_ring_changes_goes_to_those_who_hold_the_key_
     assert not [event for event in told if isinstance(event, Hinted)]
 
 
-def test_a_stand_in_tells_what_it_keeps_for_whom_it_is_asked_and_for_nobody_else() -> None:
+def test_a_stand_in_tells_what_it_keeps_for_others_and_not_what_is_its_own() -> None:
     async def body(world: SimWorld) -> None:
         node = node_of(world, "n1")
         kept = await node.on(NodeId("n2"), KeepHint(NodeId("n3"), KEY, Version(b"bread", 1), 0))
         assert kept == Kept()
-        assert await node.on(NodeId("n2"), FindHint(NodeId("n3"), KEY)) == FoundHint(Version(b"bread", 1))
-        assert await node.on(NodeId("n2"), FindHint(NodeId("n4"), KEY)) == FoundHint(None)
+        assert await node.on(NodeId("n2"), Keep(b"other", Version(b"milk", 1))) == Kept()
+        assert await node.on(NodeId("n2"), FindHint(KEY)) == FoundHint(Version(b"bread", 1))
+        assert await node.on(NodeId("n2"), FindHint(b"other")) == FoundHint(None)
 
     live(body)

@@ -21,10 +21,19 @@ from kvlab.world.world import World
 
 ONE_COPY = "each key has one copy; stage 4 mends it"
 NO_BUDGET = "what one replica evicts a repair would bring back; stages 1, 3 and 4 have the budget"
+STOPPED = {
+    1: "there is one node; stage 8 mends it",
+    2: "cp: a write needs all nodes; stage 8 mends it",
+    3: "each key has one owner; stage 8 mends it",
+    4: "a write waits for all n replicas; stage 8 mends it",
+    5: "w home replicas must be up; stage 8 mends it",
+    6: "w home replicas must be up; stage 8 mends it",
+}
 LACKING = {
     ("a byte budget evicts", 2): NO_BUDGET,
     ("a byte budget evicts", 5): NO_BUDGET,
     ("a byte budget evicts", 6): NO_BUDGET,
+    ("a byte budget evicts", 8): NO_BUDGET,
     ("any node coordinates", 1): "there is one node; stage 3 mends it",
     ("the loss of a node loses no key", 1): "it dies with its data; stage 4 mends it",
     ("the loss of a node loses no key", 3): ONE_COPY,
@@ -34,6 +43,7 @@ LACKING = {
     ("a write goes on while a replica is away", 2): "cp: a write needs all nodes; stage 5 mends it",
     ("a write goes on while a replica is away", 3): "each key has one owner; stage 5 mends it",
     ("a write goes on while a replica is away", 4): "a write waits for all n replicas; stage 5 mends it",
+    **{("a write goes on with one replica left", number): why for number, why in STOPPED.items()},
     ("replicas agree after concurrent writes", 4): (
         "nothing orders two writes: each replica keeps what reached it last; stage 5 mends it"
     ),
@@ -271,6 +281,19 @@ def test_a_write_goes_on_while_a_replica_is_away(stage: Stage) -> None:
     live(stage, body)
 
 
+@every_stage
+def test_a_write_goes_on_with_one_replica_left(stage: Stage) -> None:
+    claim("a write goes on with one replica left", stage)
+
+    async def body(world: SimWorld) -> None:
+        replicas = await world.replicas(b"k")
+        for replica in replicas[1:]:
+            await world.kill(replica)
+        ok(await world.put(b"k", b"v", via=replicas[0]))
+
+    live(stage, body)
+
+
 def test_stage_4_that_waits_for_all_stops_at_one_dead_replica_and_says_unknown() -> None:
     async def body(world: SimWorld) -> None:
         replicas = await world.replicas(b"k")
@@ -402,6 +425,7 @@ def test_every_entry_of_what_is_lacking_names_a_stage_and_a_claim() -> None:
         "the loss of a node loses no key",
         "the loss of a zone loses no key",
         "a write goes on while a replica is away",
+        "a write goes on with one replica left",
         "replicas agree after concurrent writes",
         "a byte budget evicts",
     }

@@ -344,6 +344,7 @@ TABLE = (
         "kv.ring", kv.kv_ring, 1, "The ring: epoch, and each node's tokens and share.", _READ, NO_KEYS, "kv"
     ),
     Command("kv.members", kv.kv_members, 1, "The members: zones and weights.", _READ, NO_KEYS, "kv"),
+    Command("kv.hints", kv.kv_hints, 1, "The hints that this node keeps, by owner.", _READ, NO_KEYS, "kv"),
     Command("kv.state", kv.kv_state, 1, "This node: name, stage, keys, bytes, clock.", _READ, NO_KEYS, "kv"),
     Command("kv.help", kv_help, 1, "These lines.", _READ, NO_KEYS, "kv"),
 )
@@ -354,7 +355,6 @@ _TRANSACTIONS = (
 )
 REFUSED = {
     **dict.fromkeys((b"MULTI", b"EXEC", b"DISCARD", b"WATCH", b"UNWATCH"), _TRANSACTIONS),
-    b"KV.HINTS": "ERR there are no hints in this stage: stage 8 adds them",
     b"AUTH": "ERR there are no users and passwords here: connect without AUTH",
 }
 

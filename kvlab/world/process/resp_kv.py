@@ -96,6 +96,12 @@ def kv_members(session: Session, args: list[bytes]) -> bytes:
     return session.wire.map(members)
 
 
+def kv_hints(session: Session, args: list[bytes]) -> bytes:
+    """Of each node that this one keeps hints for: how many."""
+    counts = session.host.keeper().hints()
+    return session.wire.map({owner: integer(count) for owner, count in counts.items()})
+
+
 def kv_state(session: Session, args: list[bytes]) -> bytes:
     """This node: its name and stage, what it holds, its clock."""
     host = session.host

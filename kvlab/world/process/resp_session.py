@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from kvlab.config import ClusterConfig
 from kvlab.messages import Context, Copy, Item, Key, NodeId, RingSpec
-from kvlab.stages import Stage, StageNode
+from kvlab.stages import KeepsHints, Stage, StageNode
 from kvlab.world.host import context_in
 from kvlab.world.process.resp_replies import Complaint, Wire
 
@@ -51,6 +51,9 @@ class Served(Protocol):
     @property
     def watched(self) -> bool:
         """Whether anybody wants to be told of operations."""
+
+    def keeper(self) -> KeepsHints:
+        """The node as one that keeps hints. Raises NotInThisStage."""
 
     def now_ms(self) -> int:
         """The node's wall clock, as wrong as it is skewed."""

@@ -1,0 +1,254 @@
+"""Stage 8, sloppy quorum: the first N healthy nodes, and hints for those that are away.
+
+Adds    a stand-in in the place of every home replica that is not alive, or silent when it is asked. What it
+        takes is a hint, apart from its own data, which it hands back when the owner is alive again.
+Fixes   writes go on while any W nodes are up, be they home replicas or not; who was away catches up.
+Broken  W + R > N promises nothing any more: when a stand-in has answered the write and home replicas the
+        read, the two need not meet, and the read is stale until the hint comes home (`hints=off` keeps
+        the quorum strict, and refuses the write). A hint can die with its keeper, or expire; and a node can
+        come back empty. Nobody notices.
+Source  DeCandia et al. 2007, section 4.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from kvlab.config import ClusterConfig
+from kvlab.core import resolution
+from kvlab.core.clocks import contains, merged, pruned, written
+from kvlab.core.detectors import Belief
+from kvlab.core.quorum import Answers, Tally
+from kvlab.core.store import Store
+from kvlab.env import Answer, Env
+from kvlab.errors import OperationError, Outcome, PeerSilent, QuorumNotReached
+from kvlab.messages import (
+    NOTHING,
+    Context,
+    Fetch,
+    Fetched,
+    FindHint,
+    Forward,
+    Forwarded,
+    FoundHint,
+    Gossip,
+    Gossiped,
+    HandBack,
+    HintReply,
+    HintRequest,
+    Item,
+    Keep,
+    KeepHint,
+    Kept,
+    Key,
+    NodeId,
+    ReplicaReply,
+    RingSpec,
+    Siblings,
+    TransferReply,
+    TransferRequest,
+)
+from kvlab.services.actors import Actors
+from kvlab.services.handoff import Handoff
+from kvlab.services.members import Members
+from kvlab.services.transfer import Transfer
+
+
+class SloppyNode:
+    def __init__(self, env: Env, config: ClusterConfig, ring: RingSpec) -> None:
+        self.env, self.config = env, config
+        self.actors = Actors(env)
+        self.store: Store[Siblings] = Store(observer=self.actors.changed)
+        self.transfer = Transfer(env, self.store, ring, config.n)
+        self.members = Members(env, config, self.transfer)
+        both = lambda a, b: pruned(merged(a, b), config.prune)  # noqa: E731
+        self.handoff = Handoff(env, config, self.transfer, both, self.on_keep, self.alive)
+        self.resolve = resolution.load(config.resolve)
+        self.r = config.r or config.n // 2 + 1
+        self.w = config.w or config.n // 2 + 1
+
+    # -- coordinating: any node may be asked, the key's replicas act -----------------------------
+
+    async def put(self, key: Key, item: Item, w: int | None = None, context: Context = NOTHING) -> Context:
+        """Have a write coordinated by one of the key's replicas; done when w of them have it.
+
+        It replaces what `context` has seen. Returns that and the new write: what to write with next.
+        Raises QuorumNotReached: with outcome unknown if any replica has it, or may have it.
+        """
+        return await self.forward(key, item, w or self.w, context)
+
+    async def get(self, key: Key, r: int | None = None) -> Siblings | None:
+        """Coordinate a read: what r replicas hold between them, resolved. Raises QuorumNotReached.
+
+        Where only tombstones are left their context is needed, to write with; None is for a key unheard of.
+        """
+        found = await self.read(key, r or self.r)
+        return None if found is None else self.resolve(found)
+
+    async def delete(self, key: Key, w: int | None = None, context: Context | None = None) -> bool:
+        """Have a tombstone written over what the context has seen, or over what a read finds without one;
+        True if a value was among it."""
+        found = await self.read(key, self.r) or Siblings(NOTHING, ())
+        context = found.context if context is None else context
+        if context != NOTHING:
+            await self.forward(key, None, w or self.w, context)
+        return any(mine.value is not None and contains(context, mine.dot) for mine in found.siblings)
+
+    async def forward(self, key: Key, item: Item | None, w: int, context: Context) -> Context:
+        """By this node if it is a replica of the key; else by the first that does not refuse or fall silent.
+
+        Who was waiting for others itself has to be waited for a little longer. With no home replica left,
+        by this node all the same, under a name of its own for each write (services/actors.py).
+        """
+        tried = Tally(1, [])
+        async for replica, answer in self.transfer.ask_in_turn(
+            key,
+            lambda epoch: Forward(key, item, w, context, epoch),
+            first=self.env.me,
+            timeout_ms=1.25 * self.config.timeout_ms,
+            among=self.members.living(self.replicas(key)),
+        ):
+            if isinstance(answer, Forwarded):
+                return answer.context
+            if isinstance(answer, QuorumNotReached):
+                raise answer  # my own
+            tried.of.append(replica)
+            tried.add(replica, answer)
+            if answer.outcome is Outcome.UNKNOWN and not isinstance(answer, PeerSilent):
+                break  # it has the write, and found no quorum: nor would the next
+        else:
+            if self.config.hints:
+                mine = Forward(key, item, w, context, self.transfer.ring.epoch)
+                return (await self.on_forward(self.env.me, mine)).context
+        raise tried.missing("the write", QuorumNotReached)
+
+    async def write(self, key: Key, copy: Siblings, w: int) -> None:
+        acks = Tally(w, self.replicas(key))
+        async for home, answer in self.handoff.ask_each(
+            key,
+            lambda epoch: Keep(key, copy, epoch),
+            lambda owner, epoch: KeepHint(owner, key, copy, epoch),
+        ):
+            if acks.add(home, answer):
+                return
+        raise acks.missing("the write", QuorumNotReached)
+
+    async def read(self, key: Key, r: int) -> Siblings | None:
+        def fetch(epoch: int) -> Fetch[Siblings]:
+            return Fetch(key, epoch)
+
+        def find(owner: NodeId, epoch: int) -> FindHint[Siblings]:
+            return FindHint(key, epoch)
+
+        answers = Answers(r, self.replicas(key), self.agree)
+        asked = self.handoff.ask_each(key, fetch, find)
+        async for home, answer in asked:
+            if answers.add(home, answer):
+                break
+        else:
+            if not answers.none_better():
+                raise answers.tally.missing("the read", QuorumNotReached)
+        found = answers.agreed()
+        agreeing = len(answers.copies) - len(answers.behind())
+        if self.config.read_write_back and found is not None and agreeing < self.w:
+            await self.write(key, found, self.w)
+        if self.config.read_repair:
+            self.env.later(self.repair(key, answers, asked))
+        return found
+
+    async def repair(
+        self,
+        key: Key,
+        answers: Answers[Siblings],
+        late: AsyncIterator[tuple[NodeId, Answer[Fetched[Siblings] | FoundHint[Siblings]]]],
+    ) -> None:
+        """Bring the replicas up to date that are behind, and those whose answers come too late to count."""
+        await self.mend(key, answers)
+        async for home, answer in late:
+            answers.add(home, answer)
+            await self.mend(key, answers)
+
+    async def mend(self, key: Key, answers: Answers[Siblings]) -> None:
+        for replica in answers.behind():
+            copy = answers.agreed()
+            assert copy is not None, "somebody is behind somebody"
+            try:
+                await self.env.ask(replica, Keep(key, copy, self.transfer.ring.epoch))
+            except OperationError:
+                continue  # it stays behind until the next read
+            answers.copies[replica] = copy
+            self.env.repaired(key, replica, "read")
+
+    def agree(self, a: Siblings | None, b: Siblings | None) -> Siblings | None:
+        both = merged(a, b)
+        return None if both is None else pruned(both, self.config.prune)
+
+    def replicas(self, key: Key) -> list[NodeId]:
+        """The nodes that hold the key: the next N distinct ones clockwise, in distinct zones first."""
+        return self.transfer.replicas(key)
+
+    def belief(self, peer: NodeId) -> str:
+        return self.members.belief(peer)
+
+    def alive(self, peer: NodeId) -> bool:
+        """Who is suspected is not waited for: to be wrong about it costs no more than a hint."""
+        return self.members.belief(peer) is Belief.ALIVE
+
+    def hints(self) -> dict[NodeId, int]:
+        """How many hints this node keeps, by owner."""
+        return self.handoff.box.counts()
+
+    # -- answering peers: the replica's side -----------------------------------------------------
+
+    async def on(
+        self,
+        sender: NodeId,
+        request: Keep[Siblings]
+        | Fetch[Siblings]
+        | Forward
+        | HintRequest[Siblings]
+        | Gossip
+        | TransferRequest,
+    ) -> ReplicaReply[Siblings] | Forwarded | HintReply[Siblings] | Gossiped | TransferReply:
+        match request:
+            case Keep():
+                return await self.on_keep(sender, request)
+            case Fetch():
+                return await self.on_fetch(sender, request)
+            case Forward():
+                return await self.on_forward(sender, request)
+            case KeepHint() | FindHint() | HandBack():
+                return await self.handoff.on(sender, request)
+            case Gossip():
+                return await self.members.on(sender, request)
+            case _:
+                return await self.transfer.on(sender, request)
+
+    async def on_keep(self, sender: NodeId, request: Keep[Siblings]) -> Kept:
+        await self.transfer.admit(sender, request)
+        mine = self.store.get(request.key, self.env.now_ms())
+        copy = self.agree(mine, request.copy)
+        assert copy is not None, "a copy came"
+        if copy != mine:
+            self.store.put(request.key, copy, self.env.now_ms())
+        await self.transfer.pass_on(request.key, copy)
+        return Kept()
+
+    async def on_fetch(self, sender: NodeId, request: Fetch[Siblings]) -> Fetched[Siblings]:
+        await self.transfer.admit(sender, request)
+        return Fetched(self.store.get(request.key, self.env.now_ms()))
+
+    async def on_forward(self, sender: NodeId, request: Forward) -> Forwarded:
+        """Number the write, keep it here first of all, so that its dot is never given to another, and then
+        let all replicas have it. Who is no home replica keeps nothing, and begins under a new name."""
+        await self.transfer.admit(sender, request)
+        key, item, now_ms = request.key, request.item, self.env.now_ms()
+        mine = self.store.get(key, now_ms)
+        actor = self.actors.next(key, mine)
+        value, expires_ms = (None, None) if item is None else (item.value, item.expires_ms)
+        copy, context = written(mine, request.context, actor, value, now_ms, expires_ms)
+        copy = pruned(copy, self.config.prune)
+        if self.env.me in self.replicas(key):
+            self.store.put(key, copy, now_ms)
+        await self.write(key, copy, request.w)
+        return Forwarded(context)
