@@ -28,7 +28,7 @@ second member is silent beside the driver, the moving keys stay as they are, fro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Generic, assert_never, cast
 
 from kvlab.core.placement import Placement, heirs
@@ -153,15 +153,15 @@ class Transfer(Generic[C]):
         addressed: Callable[[int], Request[R]],
         first: NodeId | None = None,
         timeout_ms: float | None = None,
-        among: Collection[NodeId] | None = None,
+        among: Sequence[NodeId] | None = None,
     ) -> AsyncIterator[tuple[NodeId, Answer[R]]]:
         """Ask the key's replicas one after the other, nearest first, for as long as the caller goes on.
 
-        If `first` is one of them, it is asked before the others. Who is not `among` these is left out.
+        If `first` is one of them, it is asked before the others. With `among`, only these replicas are asked,
+        and in that order.
         """
         seats = Seats(key, self.placement)
-        asked = [replica for replica in seats.now if among is None or replica in among]
-        for replica in sorted(asked, key=lambda replica: replica != first):
+        for replica in sorted(seats.now if among is None else among, key=lambda replica: replica != first):
             answer: Answer[R]
             try:
                 answer = await self._ask(seats, replica, addressed, timeout_ms)
