@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from bench import digests, resp, simulator, startup
+from bench import digests, fuzz, resp, simulator, startup
 from bench.figure import Figure
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
     "startup": startup.measure,
     "simulator": simulator.measure,
     "digests": digests.measure,
+    "fuzz": fuzz.measure,
 }
 
 

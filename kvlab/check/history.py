@@ -51,8 +51,9 @@ class Operation(msgspec.Struct, frozen=True):
 
     @property
     def is_write(self) -> bool:
-        refused = self.kind == "cas" and self.outcome is Outcome.OK and self.found != self.expected
-        return self.kind != "get" and not refused
+        if self.kind == "cas":
+            return self.outcome is not Outcome.OK or self.found == self.expected
+        return self.kind != "get"
 
     @property
     def perhaps_done(self) -> bool:

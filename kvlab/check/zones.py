@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from math import inf
+from operator import attrgetter
 
 import msgspec
 
@@ -81,16 +82,16 @@ def sourceless(operations: Sequence[Operation], value: bytes, read: Operation) -
 
 def _zone(write: Operation | None, reads: Sequence[Operation]) -> Zone:
     """The zone of a write and its reads; no write: of the beginning, which came before everything."""
-    ends = [(read.end_ms, read) for read in reads]
-    calls = [(read.start_ms, read) for read in reads]
     if write is None:
-        last, called_last = max(calls, key=lambda call: call[0])
-        return Zone(-inf, last, None, called_last)
-    ends.append((write.end_ms if write.outcome is Outcome.OK else inf, write))
-    calls.append((write.start_ms, write))
-    first, ended_first = min(ends, key=lambda end: end[0])
-    last, called_last = max(calls, key=lambda call: call[0])
-    return Zone(first, last, ended_first, called_last)
+        called_last = max(reads, key=_start)
+        return Zone(-inf, called_last.start_ms, None, called_last)
+    certain = reads if write.outcome is Outcome.UNKNOWN else (*reads, write)
+    ended_first = min(certain, key=_end)  # an unknown write returns at infinity, and has been read
+    called_last = max((*reads, write), key=_start)
+    return Zone(ended_first.end_ms, called_last.start_ms, ended_first, called_last)
+
+
+_start, _end = attrgetter("start_ms"), attrgetter("end_ms")
 
 
 def _apart(zones: Sequence[Zone]) -> Judgement:

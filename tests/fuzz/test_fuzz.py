@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from kvlab.check.claims import CLAIMS, GUARANTEES, NEEDS, Fault
 from kvlab.cli_fuzz import fuzz_command
 from kvlab.cli_run import run_command
+from kvlab.cli_stages import stages_command
 from kvlab.config import ClusterConfig
 from kvlab.fuzz.judge import Judged, Kind, MakeWorld, judge, judge_seed
 from kvlab.fuzz.plan import plan
@@ -62,6 +63,14 @@ def test_a_stage_holds_what_it_claims(stage: int) -> None:
 )
 def test_what_stage_4_does_not_claim_it_does_not_hold(guarantee: str, faults: list[Fault] | None) -> None:
     assert any(judge_seed(FOUR, seed, faults, [guarantee]).failed for seed in range(1, 60))
+
+
+def test_the_claims_are_listed_stage_by_stage() -> None:
+    listed = CliRunner().invoke(stages_command, ["--claims"])
+    assert "claim   linearizable: not claimed; the first replica falls silent" in listed.stdout
+    told = CliRunner().invoke(stages_command, ["--claims", "--json"])
+    four = next(line for line in map(json.loads, told.stdout.splitlines()) if line["number"] == 4)
+    assert {claim["guarantee"] for claim in four["claims"]} == set(GUARANTEES) - {"all-siblings"}
 
 
 # -- what is found -------------------------------------------------------------------------------
