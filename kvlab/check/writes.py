@@ -51,7 +51,7 @@ def _last_write_is_there(operations: Sequence[Operation], last: Operation | None
         if may_be_gone:
             return Judgement(LOST, Verdict.OK)
         return illegal(LOST, f"{_name(latest[0])} was acknowledged, and the key is missing", latest[0], last)
-    if any(op.value in last.found for op in allowed) or _outlive(operations, latest, last.found):
+    if any(op.value in last.found for op in allowed) or _deleted_by_context(operations, latest):
         return Judgement(LOST, Verdict.OK)
     older = [op for op in operations if op.value in last.found]
     if done := [op for op in older if op.outcome is Outcome.OK]:
@@ -67,12 +67,11 @@ def _last_write_is_there(operations: Sequence[Operation], last: Operation | None
     return illegal(LOST, f"{shown(last.found)} is found, and nobody here wrote it", *latest[:1], last)
 
 
-def _outlive(operations: Sequence[Operation], latest: Sequence[Operation], found: Sequence[bytes]) -> bool:
-    """Whether the last writes are deletes whose clients had not seen what is found: then it is a sibling."""
-    return bool(latest) and all(
-        op.kind == "delete" and op.replaces is not None and not covered(operations, op) & set(found)
-        for op in latest
-    )
+def _deleted_by_context(operations: Sequence[Operation], latest: Sequence[Operation]) -> bool:
+    """Whether the last writes are deletes that take only what was seen: what is found then is a sibling, or
+    has come back, and that is the other claim's business."""
+    contexts = any(op.replaces is not None for op in operations)
+    return contexts and bool(latest) and all(op.kind == "delete" for op in latest)
 
 
 def _name(write: Operation) -> str:
