@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, NoReturn, TypeVar
 
+import msgspec
+
 from kvlab.errors import KvlabError
 
 T = TypeVar("T")
@@ -35,29 +37,29 @@ class StuckError(KvlabError):
     """Virtual time cannot go on: code runs without ever waiting, or waits for what cannot come."""
 
 
-class Handle:
-    """A callback that is to run; what asyncio calls a Handle and, with a time, a TimerHandle."""
+class Handle(msgspec.Struct, eq=False):
+    """A callback that is to run; what asyncio calls a Handle and, with a time, a TimerHandle.
 
-    __slots__ = ("_args", "_callback", "_cancelled", "_context", "_when")
+    A struct, because that is made in C, and three are made for every message.
+    """
 
-    def __init__(
-        self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
-    ) -> None:
-        self._when, self._callback, self._args = when, callback, args
-        self._context = context if context is not None else copy_context()
-        self._cancelled = False
+    _when: float
+    callback: Callable[..., object]
+    args: tuple[Any, ...]
+    context: Context
+    dropped: bool = False
 
     def cancel(self) -> None:
-        self._cancelled = True
+        self.dropped = True
 
     def cancelled(self) -> bool:
-        return self._cancelled
+        return self.dropped
 
     def when(self) -> float:
         return self._when
 
     def owner(self) -> object:
-        return self._context.get(life)
+        return self.context.get(life)
 
 
 class SimTask(asyncio.Task[T]):
@@ -136,13 +138,15 @@ class SimLoop(asyncio.AbstractEventLoop):
     def _step(self) -> bool:
         while self._timers:
             when, _, handle = heapq.heappop(self._timers)
-            if handle._cancelled:
+            if handle.dropped:
                 continue
             if when > self._now:
                 self._now = when
             self.steps += 1
-            self._ready.append(handle)
-            self._settle()
+            if not (self._parked and self._park(handle)):
+                handle.context.run(handle.callback, *handle.args)
+            if self._ready or self._failure is not None:
+                self._settle()
             return True
         return False
 
@@ -152,8 +156,8 @@ class SimLoop(asyncio.AbstractEventLoop):
             if not ready:
                 break
             handle = ready.popleft()
-            if not handle._cancelled and not (parked and self._park(handle)):
-                handle._context.run(handle._callback, *handle._args)
+            if not handle.dropped and not (parked and self._park(handle)):
+                handle.context.run(handle.callback, *handle.args)
         else:
             raise StuckError(
                 f"{STEP_BUDGET} callbacks ran at {self._now:.3f} s and no time has passed: some code "
@@ -202,7 +206,7 @@ class SimLoop(asyncio.AbstractEventLoop):
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Handle:
-        handle = Handle(self._now, callback, args, context)
+        handle = Handle(self._now, callback, args, copy_context() if context is None else context)
         self._ready.append(handle)
         return handle
 
@@ -210,7 +214,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Handle:
         when = self._now + delay
-        handle = Handle(when, callback, args, context)
+        handle = Handle(when, callback, args, copy_context() if context is None else context)
         self._sequence += 1
         heapq.heappush(self._timers, (when, self._sequence, handle))
         return handle
@@ -218,7 +222,7 @@ class SimLoop(asyncio.AbstractEventLoop):
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Handle:
-        handle = Handle(when, callback, args, context)
+        handle = Handle(when, callback, args, copy_context() if context is None else context)
         self._sequence += 1
         heapq.heappush(self._timers, (when, self._sequence, handle))
         return handle

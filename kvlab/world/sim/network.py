@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextvars import Context
-from functools import partial
 from random import Random
 from typing import TypeAlias
 from zlib import crc32
@@ -90,8 +89,16 @@ class Port:
                 dropped("loss")
         for extra_ms in fate:
             delay_ms = DELAY_MS_MIN + DELAY_MS_SPREAD * network.random.random() + extra_ms
-            arrive = partial(network.deliver, self.node, self.generation, to, data, dropped)
-            network.loop.call_later(delay_ms / 1000, arrive, context=network.context)
+            network.loop.call_later(
+                delay_ms / 1000,
+                network.deliver,
+                self.node,
+                self.generation,
+                to,
+                data,
+                dropped,
+                context=network.context,
+            )
 
 
 MessageName: TypeAlias = tuple[OpId, NodeId, NodeId, str]
