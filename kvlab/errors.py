@@ -122,18 +122,23 @@ class ReplicasMissing(OperationError):
         self,
         doing: str,
         need: int,
+        of: int,
         got: Sequence[str],
         silent: Sequence[str],
         refusals: Sequence[str],
         perhaps: bool,
+        failed: Sequence[str] = (),
     ) -> None:
         self.outcome = Outcome.UNKNOWN if perhaps else Outcome.FAILED
         parts = [
-            f"{doing} has to hear from {need} of {len(got) + len(silent) + len(refusals)} replicas and heard "
-            f"from {', '.join(got) or 'none'}"
+            f"{doing} has to hear from {need} of {of} replicas and heard from {', '.join(got) or 'none'}"
         ]
         parts += [f"silent: {', '.join(silent)}"] if silent else []
         parts += refusals
+        if failed:
+            parts.append(
+                f"believed failed, and not asked: {', '.join(failed)} (restart them or heal the network)"
+            )
         if doing != "the read":
             parts.append("it is perhaps done" if perhaps else "nothing was done")
         super().__init__("; ".join(parts))

@@ -75,7 +75,7 @@ class Entry:
 
     def beat(self, row: Row, heard_ms: float) -> None:
         """It has been heard: whatever it was accused of is refuted."""
-        self.heartbeat = row.heartbeat
+        self.heartbeat, self.address = row.heartbeat, row.address
         self.convicted = False
         self.accusers.clear()
         self.detector.heard(max(heard_ms, self.detector.heard_ms))  # paused relays understate ages
@@ -131,13 +131,19 @@ class Membership:
 
     # -- what happens ----------------------------------------------------------------------------
 
-    def expect(self, nodes: Iterable[NodeId], now_ms: float) -> None:
-        """Know these by name: alive until they have been silent for too long."""
+    def expect(self, nodes: Iterable[NodeId], now_ms: float) -> Changes:
+        """Know these by name: alive until they have been silent for too long.
+
+        Of one that left, a later life is expected: nobody's row of the earlier one stands against it.
+        """
         now = self._clock.read(now_ms)
         for node in nodes:
-            if node != self.me and node not in self._entries:
-                unheard = Row(node, UNHEARD, 0, 0)
-                self._entries[node] = Entry(unheard, self._detector(now), Belief.ALIVE)
+            entry = self._entries.get(node)
+            if node != self.me and (entry is None or entry.left):
+                unheard = Row(node, UNHEARD if entry is None else entry.generation + 1, 0, 0)
+                before = Belief.ALIVE if entry is None else entry.belief
+                self._entries[node] = Entry(unheard, self._detector(now), before)
+        return self._judge(now)
 
     def tick(self, now_ms: float) -> Changes:
         """A period has passed: let the heart beat, and judge the others."""

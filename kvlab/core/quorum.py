@@ -7,7 +7,7 @@ Invariant: a copy that came too late to count is not lost: it still says who is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import reduce
 from typing import Generic
 
@@ -17,11 +17,15 @@ from kvlab.messages import C, Fetched, FoundHint, NodeId, Reply
 
 
 class Tally:
-    """The confirmations of one operation: `need` of the replicas in `of`."""
+    """The confirmations of one operation: `need` of the replicas in `of`.
 
-    def __init__(self, need: int, of: Iterable[NodeId]) -> None:
+    Only those in `among` are asked, where that is given: the others are believed failed.
+    """
+
+    def __init__(self, need: int, of: Iterable[NodeId], among: Collection[NodeId] | None = None) -> None:
         self.need = need
         self.of = list(of)
+        self.failed = [] if among is None else [replica for replica in self.of if replica not in among]
         self.heard: dict[NodeId, Reply] = {}
         self.perhaps = False  # one of the others may have acted all the same
         self.refused: dict[NodeId, str] = {}  # why
@@ -39,9 +43,12 @@ class Tally:
     def missing(self, doing: str, error: type[ReplicasMissing] = ReplicasMissing) -> ReplicasMissing:
         """The error to raise when there are no more answers to come, and there were too few."""
         got = [replica for replica in self.of if replica in self.heard]
-        silent = [replica for replica in self.of if replica not in (*self.heard, *self.refused)]
+        told = (*self.heard, *self.refused, *self.failed)
+        asked = len(self.of) - len(self.failed) >= self.need  # else nobody was
+        silent = [replica for replica in self.of if replica not in told] if asked else []
+        refusals = list(self.refused.values())
         perhaps = self.perhaps or bool(self.heard)
-        return error(doing, self.need, got, silent, list(self.refused.values()), perhaps)
+        return error(doing, self.need, len(self.of), got, silent, refusals, perhaps, self.failed)
 
 
 class Answers(Generic[C]):
@@ -52,9 +59,13 @@ class Answers(Generic[C]):
     """
 
     def __init__(
-        self, need: int, of: Iterable[NodeId], agree: Callable[[C | None, C | None], C | None]
+        self,
+        need: int,
+        of: Iterable[NodeId],
+        agree: Callable[[C | None, C | None], C | None],
+        among: Collection[NodeId] | None = None,
     ) -> None:
-        self.tally = Tally(need, of)
+        self.tally = Tally(need, of, among)
         self.copies: dict[NodeId, C | None] = {}
         self.hints: dict[NodeId, C | None] = {}  # by owner
         self._agree = agree

@@ -111,7 +111,7 @@ class Members:
         if before is self._ring:
             return
         now = [member.node for member in self._ring.members]
-        self._membership.expect(now, self.env.now_ms())
+        self._tell(self._membership.expect(now, self.env.now_ms()))
         for member in before.members:
             if member.node not in now:
                 self._tell(self._membership.leave(member.node, self.env.now_ms()))

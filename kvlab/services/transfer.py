@@ -170,11 +170,15 @@ class Transfer(Generic[C]):
             yield replica, answer
 
     def ask_each(
-        self, key: Key, addressed: Callable[[int], Request[R]]
+        self, key: Key, addressed: Callable[[int], Request[R]], among: Sequence[NodeId] | None = None
     ) -> AsyncIterator[tuple[NodeId, Answer[R]]]:
-        """Ask all the key's replicas at once; yields (replica, reply or error) as they come."""
+        """Ask all the key's replicas at once; yields (replica, reply or error) as they come.
+
+        With `among`, only these replicas are asked.
+        """
         seats = Seats(key, self.placement)
-        return self.env.each(list(seats.now), lambda replica: self._ask(seats, replica, addressed))
+        asked = list(seats.now) if among is None else among
+        return self.env.each(asked, lambda replica: self._ask(seats, replica, addressed))
 
     async def _ask(
         self,

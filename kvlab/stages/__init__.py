@@ -214,6 +214,14 @@ STAGES = (
         path="kvlab.stages.s06_clocks:ClocksNode",
     ),
     Stage(
+        number=7,
+        name="gossip",
+        adds="heartbeat tables told to a few others each period: suspected, then failed; joining by one seed",
+        fixes="the living are known, cheaply: nobody waits for the dead",
+        broken="a write needs w home replicas that are up",
+        path="kvlab.stages.s07_gossip:GossipNode",
+    ),
+    Stage(
         number=8,
         name="sloppy quorum",
         adds="the first N healthy nodes; a stand-in keeps a hint and hands it back",

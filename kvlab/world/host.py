@@ -54,6 +54,7 @@ from kvlab.messages import (
     Refused,
     Request,
     RingSpec,
+    Row,
     Siblings,
     StaleRing,
     Version,
@@ -233,11 +234,23 @@ class Host:
     def kept(self, table: str) -> dict[bytes, bytes]:
         return {} if self._disk is None else self._disk.kept(table)
 
+    @property
+    def _members(self) -> Members | None:
+        """The node's heartbeat table, from stage 7 on."""
+        return getattr(self.node, "members", None)
+
     async def settle(self) -> None:
         """Be ready to serve: a newcomer that was given only a seed learns from it who is there."""
-        members: Members | None = getattr(self.node, "members", None)
-        if members is not None:
-            await members.meet()
+        if self._members is not None:
+            await self._members.meet()
+
+    def table(self) -> Sequence[Row]:
+        """The heartbeat table, the node's own row first; empty before stage 7."""
+        return () if self._members is None else self._members.table()
+
+    def belief(self, peer: NodeId) -> str:
+        """What the node believes of another. Raises NotInThisStage where it believes nothing."""
+        return self._watcher().belief(peer)
 
     # -- Env: time -------------------------------------------------------------------------------
 
@@ -543,7 +556,7 @@ class Host:
                 case WhichRing():
                     return RingInForce(self.ring)
                 case WhatOf():
-                    return Belief(self._watcher().belief(command.node))
+                    return Belief(self.belief(command.node))
                 case CountHints():
                     return HintsKept(self.keeper().hints())
                 case ChangeRing():

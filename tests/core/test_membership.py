@@ -380,6 +380,35 @@ def test_a_name_that_left_can_join_again_in_a_new_life() -> None:
     assert cluster.beliefs(N1) == {Belief.ALIVE}
 
 
+def test_who_left_and_is_expected_again_has_not_left_whatever_is_said_of_its_old_life() -> None:
+    """Nor does it count as alive for ever: if it never speaks, it fails as anybody would."""
+    cluster = Cluster(4)
+    cluster.rounds(5)
+    cluster.stopped.add(N1)
+    for name in cluster.running():
+        cluster.nodes[name].leave(N1, cluster.now)
+    cluster.rounds(5)
+    assert cluster.beliefs(N1) == {Belief.LEFT}
+    changes = cluster.nodes[N2].expect([N1], cluster.now)
+    assert changes == [(N1, Belief.ALIVE)]
+    cluster.nodes[N2].merge(cluster.nodes[N3].table(cluster.now), cluster.now)
+    assert cluster.nodes[N2].belief(N1) is Belief.ALIVE
+    cluster.rounds(5)
+    assert cluster.beliefs(N1) == {Belief.ALIVE}  # the others have heard that it is expected
+    cluster.rounds(100)
+    assert cluster.beliefs(N1) == {Belief.FAILED}
+
+
+def test_where_a_node_expected_again_listens_is_learnt_with_its_first_heartbeat() -> None:
+    member = Membership(
+        N2, 0, 0, period_ms=PERIOD, detector=lambda ms: TimeoutDetector(ms, SUSPECT, FAIL), now_ms=0
+    )
+    member.merge([Row(N1, 0, 7, 0, (), True, 4001)], 0)
+    member.expect([N1], 0)
+    member.merge([Row(N1, 1, 1, 0, (), False, 4002)], 0)
+    assert member.address_of(N1) == 4002
+
+
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.booleans()), min_size=1, max_size=12))
 def test_a_row_goes_forward_only(rows: list[tuple[int, int, bool]]) -> None:
     """In whatever order tables come: by generation, then whether it left, then by heartbeat."""

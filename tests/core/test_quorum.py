@@ -41,3 +41,18 @@ def test_a_write_that_everybody_refused_is_certainly_not_written() -> None:
     missing = tally.missing("the write")
     assert missing.outcome is Outcome.FAILED
     assert "nothing was done" in str(missing)
+
+
+def test_when_too_few_are_believed_alive_nobody_was_asked_and_nothing_was_done() -> None:
+    missing = Tally(2, [N1, N2, N3], among=[N1]).missing("the write")
+    assert missing.outcome is Outcome.FAILED
+    assert "2 of 3 replicas and heard from none; believed failed, and not asked: n2, n3" in str(missing)
+    assert "silent" not in str(missing)
+
+
+def test_who_is_believed_failed_is_not_called_silent() -> None:
+    tally = Tally(2, [N1, N2, N3], among=[N2, N1])
+    tally.add(N1, Kept())
+    missing = tally.missing("the write")
+    assert missing.outcome is Outcome.UNKNOWN
+    assert "heard from n1; silent: n2; believed failed, and not asked: n3" in str(missing)

@@ -28,11 +28,13 @@ STOPPED = {
     4: "a write waits for all n replicas; stage 8 mends it",
     5: "w home replicas must be up; stage 8 mends it",
     6: "w home replicas must be up; stage 8 mends it",
+    7: "w home replicas must be up; stage 8 mends it",
 }
 LACKING = {
     ("a byte budget evicts", 2): NO_BUDGET,
     ("a byte budget evicts", 5): NO_BUDGET,
     ("a byte budget evicts", 6): NO_BUDGET,
+    ("a byte budget evicts", 7): NO_BUDGET,
     ("a byte budget evicts", 8): NO_BUDGET,
     ("any node coordinates", 1): "there is one node; stage 3 mends it",
     ("the loss of a node loses no key", 1): "it dies with its data; stage 4 mends it",

@@ -88,12 +88,22 @@ def kv_ring(session: Session, args: list[bytes]) -> bytes:
 
 
 def kv_members(session: Session, args: list[bytes]) -> bytes:
-    """Of each node that this one knows as a member: its zone and its weight."""
-    members: dict[str, bytes] = {
-        member.node: session.wire.map({"zone": bulk(member.zone), "weight": integer(member.weight)})
-        for member in session.host.ring.members
+    """Of each node that this one knows as a member: its zone and its weight; from stage 7 on what this node
+    believes of it, and the heartbeat table."""
+    host = session.host
+    members = {
+        member.node: {"zone": bulk(member.zone), "weight": integer(member.weight)}
+        for member in host.ring.members
     }
-    return session.wire.map(members)
+    for row in host.table():
+        members.setdefault(row.node, {}).update(  # one that left is in the table, and in no ring
+            belief=bulk(host.belief(row.node)),
+            generation=integer(row.generation),
+            heartbeat=integer(row.heartbeat),
+            heard_ms_ago=integer(row.age_ms),
+            accusers=bulks(row.accusers),
+        )
+    return session.wire.map({node: session.wire.map(fields) for node, fields in members.items()})
 
 
 def kv_hints(session: Session, args: list[bytes]) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from kvlab.config import ClusterConfig
-from kvlab.messages import Context, Copy, Item, Key, NodeId, RingSpec
+from kvlab.messages import Context, Copy, Item, Key, NodeId, RingSpec, Row
 from kvlab.stages import KeepsHints, Stage, StageNode
 from kvlab.world.host import context_in
 from kvlab.world.process.resp_replies import Complaint, Wire
@@ -71,6 +71,12 @@ class Served(Protocol):
 
         Each command runs in a context of its own, where this may say which operation it is.
         """
+
+    def table(self) -> Sequence[Row]:
+        """The node's heartbeat table, its own row first; empty before stage 7."""
+
+    def belief(self, peer: NodeId) -> str:
+        """What the node believes of another."""
 
     def fault(self, error: Exception) -> None:
         """A handler raised what it should not have: tell whoever owns the node."""

@@ -1,0 +1,231 @@
+"""Stage 7, gossip: nodes tell each other who is alive, and nobody waits for the dead.
+
+Adds    a heartbeat table at each node, told to a few others once a period (services/members.py): who is
+        silent is suspected, and failed when nobody hears it any more. A newcomer needs to know one member.
+Fixes   a dead node costs time-outs once, until it is found out, and no longer on every request; an operation
+        for which too few replicas are left says so at once, and that nothing was done.
+Broken  failed is not left: its keys stay its own, and a write needs w home replicas that are up, however
+        many other nodes are (stage 8). What a replica missed it has back only when the key is read.
+Source  DeCandia et al. 2007, sections 4.8.1 to 4.8.3; van Renesse, Minsky and Hayden 1998.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from kvlab.config import ClusterConfig
+from kvlab.core import resolution
+from kvlab.core.clocks import contains, merged, pruned, written
+from kvlab.core.quorum import Answers, Tally
+from kvlab.core.store import Store
+from kvlab.env import Answer, Env
+from kvlab.errors import OperationError, Outcome, PeerSilent, QuorumNotReached
+from kvlab.messages import (
+    NOTHING,
+    Context,
+    Fetch,
+    Fetched,
+    Forward,
+    Forwarded,
+    Gossip,
+    Gossiped,
+    Item,
+    Keep,
+    Kept,
+    Key,
+    NodeId,
+    ReplicaReply,
+    RingSpec,
+    Siblings,
+    TransferReply,
+    TransferRequest,
+)
+from kvlab.services.actors import Actors
+from kvlab.services.members import Members
+from kvlab.services.transfer import Transfer
+
+
+class GossipNode:
+    def __init__(self, env: Env, config: ClusterConfig, ring: RingSpec) -> None:
+        self.env, self.config = env, config
+        self.actors = Actors(env)
+        self.store: Store[Siblings] = Store(observer=self.actors.changed)
+        self.transfer = Transfer(env, self.store, ring, config.n)
+        self.members = Members(env, config, self.transfer)
+        self.resolve = resolution.load(config.resolve)
+        self.r = config.r or config.n // 2 + 1
+        self.w = config.w or config.n // 2 + 1
+
+    # -- coordinating: any node may be asked, the key's replicas act -----------------------------
+
+    async def put(self, key: Key, item: Item, w: int | None = None, context: Context = NOTHING) -> Context:
+        """Have a write coordinated by one of the key's replicas; done when w of them have it.
+
+        It replaces what `context` has seen. Returns that and the new write: what to write with next.
+        Raises QuorumNotReached: with outcome unknown if any replica has it, or may have it; at once, and
+        failed, if more replicas are believed failed than the write can do without.
+        """
+        return await self.forward(key, item, w or self.w, context)
+
+    async def get(self, key: Key, r: int | None = None) -> Siblings | None:
+        """Coordinate a read: what r replicas hold between them, resolved. Raises QuorumNotReached.
+
+        Where only tombstones are left their context is needed, to write with; None is for a key unheard of.
+        """
+        found = await self.read(key, r or self.r)
+        return None if found is None else self.resolve(found)
+
+    async def delete(self, key: Key, w: int | None = None, context: Context | None = None) -> bool:
+        """Have a tombstone written over what the context has seen, or over what a read finds without one;
+        True if a value was among it."""
+        found = await self.read(key, self.r) or Siblings(NOTHING, ())
+        context = found.context if context is None else context
+        if context != NOTHING:
+            await self.forward(key, None, w or self.w, context)
+        return any(mine.value is not None and contains(context, mine.dot) for mine in found.siblings)
+
+    async def forward(self, key: Key, item: Item | None, w: int, context: Context) -> Context:
+        """By this node if it is a replica of the key; else by the first that does not refuse or fall silent.
+
+        Who was waiting for others itself has to be waited for a little longer.
+        """
+        tried = Tally(1, [])
+        async for replica, answer in self.transfer.ask_in_turn(
+            key,
+            lambda epoch: Forward(key, item, w, context, epoch),
+            first=self.env.me,
+            timeout_ms=1.25 * self.config.timeout_ms,
+            among=self.living(key, w, "the write"),
+        ):
+            if isinstance(answer, Forwarded):
+                return answer.context
+            if isinstance(answer, QuorumNotReached):
+                raise answer  # my own
+            tried.of.append(replica)
+            tried.add(replica, answer)
+            if answer.outcome is Outcome.UNKNOWN and not isinstance(answer, PeerSilent):
+                break  # it has the write, and found no quorum: nor would the next
+        raise tried.missing("the write", QuorumNotReached)
+
+    async def write(self, key: Key, copy: Siblings, w: int) -> None:
+        living = self.living(key, w, "the write")
+        acks = Tally(w, self.replicas(key), living)
+        async for replica, answer in self.transfer.ask_each(
+            key, lambda epoch: Keep(key, copy, epoch), living
+        ):
+            if acks.add(replica, answer):
+                return
+        raise acks.missing("the write", QuorumNotReached)
+
+    async def read(self, key: Key, r: int) -> Siblings | None:
+        def fetch(epoch: int) -> Fetch[Siblings]:
+            return Fetch(key, epoch)
+
+        living = self.living(key, r, "the read")
+        answers = Answers(r, self.replicas(key), self.agree, living)
+        asked = self.transfer.ask_each(key, fetch, living)
+        async for replica, answer in asked:
+            if answers.add(replica, answer):
+                break
+        else:
+            raise answers.tally.missing("the read", QuorumNotReached)
+        found = answers.agreed()
+        agreeing = len(answers.copies) - len(answers.behind())
+        if self.config.read_write_back and found is not None and agreeing < self.w:
+            await self.write(key, found, self.w)
+        if self.config.read_repair:
+            self.env.later(self.repair(key, answers, asked))
+        return found
+
+    async def repair(
+        self,
+        key: Key,
+        answers: Answers[Siblings],
+        late: AsyncIterator[tuple[NodeId, Answer[Fetched[Siblings]]]],
+    ) -> None:
+        """Bring the replicas up to date that are behind, and those whose answers come too late to count."""
+        await self.mend(key, answers)
+        async for replica, answer in late:
+            answers.add(replica, answer)
+            await self.mend(key, answers)
+
+    async def mend(self, key: Key, answers: Answers[Siblings]) -> None:
+        for replica in answers.behind():
+            copy = answers.agreed()
+            assert copy is not None, "somebody is behind somebody"
+            try:
+                await self.env.ask(replica, Keep(key, copy, self.transfer.ring.epoch))
+            except OperationError:
+                continue  # it stays behind until the next read
+            answers.copies[replica] = copy
+            self.env.repaired(key, replica, "read")
+
+    def agree(self, a: Siblings | None, b: Siblings | None) -> Siblings | None:
+        """What two replicas should both hold. Pruned here and not as it is written: what is sent still
+        names the writes that it replaces."""
+        both = merged(a, b)
+        return None if both is None else pruned(both, self.config.prune)
+
+    def replicas(self, key: Key) -> list[NodeId]:
+        """The nodes that hold the key: the next N distinct ones clockwise, in distinct zones first."""
+        return self.transfer.replicas(key)
+
+    def living(self, key: Key, need: int, doing: str) -> list[NodeId]:
+        """The replicas to ask: all that are not believed failed, the suspects last.
+
+        Raises QuorumNotReached if they are fewer than needed: failed, for nobody has been asked.
+        """
+        replicas = self.replicas(key)
+        living = self.members.living(replicas)
+        if len(living) < need:
+            raise Tally(need, replicas, living).missing(doing, QuorumNotReached)
+        return living
+
+    def belief(self, peer: NodeId) -> str:
+        """What this node takes the peer for: alive, suspect, failed or left."""
+        return self.members.belief(peer)
+
+    # -- answering peers: the replica's side -----------------------------------------------------
+
+    async def on(
+        self, sender: NodeId, request: Keep[Siblings] | Fetch[Siblings] | Forward | Gossip | TransferRequest
+    ) -> ReplicaReply[Siblings] | Forwarded | Gossiped | TransferReply:
+        match request:
+            case Keep():
+                return await self.on_keep(sender, request)
+            case Fetch():
+                return await self.on_fetch(sender, request)
+            case Forward():
+                return await self.on_forward(sender, request)
+            case Gossip():
+                return await self.members.on(sender, request)
+            case _:
+                return await self.transfer.on(sender, request)
+
+    async def on_keep(self, sender: NodeId, request: Keep[Siblings]) -> Kept:
+        await self.transfer.admit(sender, request)
+        mine = self.store.get(request.key, self.env.now_ms())
+        copy = self.agree(mine, request.copy)
+        assert copy is not None, "a copy came"
+        if copy != mine:
+            self.store.put(request.key, copy, self.env.now_ms())
+        await self.transfer.pass_on(request.key, copy)
+        return Kept()
+
+    async def on_fetch(self, sender: NodeId, request: Fetch[Siblings]) -> Fetched[Siblings]:
+        await self.transfer.admit(sender, request)
+        return Fetched(self.store.get(request.key, self.env.now_ms()))
+
+    async def on_forward(self, sender: NodeId, request: Forward) -> Forwarded:
+        """Number the write, keep it here first of all, so that its dot is never given to another, and then
+        let all replicas have it. If those left are too few, before it is kept."""
+        await self.transfer.admit(sender, request)
+        self.living(request.key, request.w, "the write")
+        key, item, now_ms = request.key, request.item, self.env.now_ms()
+        mine = self.store.get(key, now_ms)
+        actor = self.actors.next(key, mine)
+        value, expires_ms = (None, None) if item is None else (item.value, item.expires_ms)
+        copy, context = written(mine, request.context, actor, value, now_ms, expires_ms)
+        self.store.put(key, copy, now_ms)
+        await self.write(key, copy, request.w)
+        return Forwarded(context)
