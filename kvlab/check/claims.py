@@ -145,7 +145,7 @@ def _causal(stage: int) -> tuple[Claim, ...]:
         Claim(stage, LOST, _CAUSAL, _OUTVOTED, 9, "r+w>n"),
         Claim(stage, BACK, _ANSWERED, _TRIED_TWICE, 0, "r+w>n"),
         Claim(stage, SIBLINGS, _ANSWERED, _TRIED_TWICE, 0, "r+w>n, resolve=siblings"),
-        Claim(stage, OWN, _CAUSAL, _OUTVOTED, 9, "r+w>n"),
+        Claim(stage, OWN, _ANSWERED, _TRIED_TWICE, 0, "r+w>n"),
         Claim(stage, ONWARDS, None, _OVERTAKEN),
         Claim(stage, LINEAR, None, _NO_REGISTER),
         Claim(stage, SAME, None, _UNREAD, 9),

@@ -73,11 +73,23 @@ def _violations(claim: str, operations: Sequence[Operation], known: Known, how: 
             if not past:
                 continue
             source, newest = max(past, key=lambda pair: pair[1].start_ms)
-            causal = newest.kind == "delete" and newest.replaces is not None
-            if causal and not covered(operations, newest) & set(read.found):
-                continue  # what is found, the session had not seen when it deleted
+            if newest.replaces is not None and not _replaced(operations, newest, read):
+                continue
             if all(certainly_older(operations, value, newest) for value in read.found or (None,)):
                 what = shown([newest.value] if newest.value is not None else [])
                 yield illegal(
                     claim, f"{session} {how} {what}, and then finds {shown(read.found)}", newest, source, read
                 )
+
+
+def _replaced(operations: Sequence[Operation], newest: Operation, read: Operation) -> bool:
+    """Where writes carry contexts: whether this read had to find `newest` in place of what it found.
+
+    It had not if that is a sibling of it, and `newest` itself is a delete or was perhaps replaced by then.
+    """
+    if covered(operations, newest) & set(read.found):
+        return True
+    others = [op for op in operations if op.perhaps_done and op is not newest and op.start_ms <= read.end_ms]
+    return newest.value is not None and not any(
+        op.replaces is None or newest.value in covered(operations, op) for op in others
+    )

@@ -193,3 +193,12 @@ def test_a_delete_takes_only_what_its_client_had_seen() -> None:
         assert judgement.verdict is Verdict.OK, judgement
     back = [*history, get(8, 9, b"b")]
     assert no_resurrection(back).verdict is Verdict.ILLEGAL
+
+
+def test_a_session_may_find_a_sibling_of_what_it_wrote_once_that_is_replaced() -> None:
+    """Found by fuzzing stage 6: the delete is under way, and the sibling was never seen by who deletes."""
+    writes = [after(b"a", 0, 1), after(b"b", 2, 3)]
+    assert read_your_writes([*writes, undoing(4, 9, b"b"), get(5, 6, b"a")]).verdict is Verdict.OK
+    assert read_your_writes([*writes, get(5, 6, b"a")]).verdict is Verdict.ILLEGAL
+    seen = [after(b"a", 0, 1), after(b"b", 2, 3, b"a")]
+    assert read_your_writes([*seen, undoing(4, 9, b"b"), get(5, 6, b"a")]).verdict is Verdict.ILLEGAL
