@@ -30,7 +30,7 @@ import msgspec
 from kvlab.config import ClusterConfig
 from kvlab.core.hints import Hint, HintBox
 from kvlab.env import Answer, Env
-from kvlab.errors import HintsFull, OperationError, PeerSilent, RingMoved
+from kvlab.errors import Busy, HintsFull, OperationError, PeerSilent, RingMoved
 from kvlab.messages import (
     C,
     Copy,
@@ -121,6 +121,7 @@ class Handoff(Generic[C]):
     ) -> None:
         self.env, self.transfer, self.keep, self.alive = env, transfer, keep, alive
         self.sloppy = config.hints
+        self.retiring = False  # this node is about to leave, and keeps nothing new
         self.box = HintBox(merge, config.hints_max, config.hint_ttl_ms)
         self._epoch = transfer.ring.epoch  # of the ring by which the hints are addressed
         for data in env.kept("hints").values():
@@ -182,6 +183,8 @@ class Handoff(Generic[C]):
 
     async def on_keep_hint(self, sender: NodeId, request: KeepHint[C]) -> Kept:
         await self.transfer.admit(sender, request)
+        if self.retiring:
+            raise Busy(f"{self.env.me} is about to leave, and keeps no more hints")
         owner, key, before = request.owner, request.key, len(self.box)
         try:
             self.box.add(owner, key, request.copy, self.env.now_ms())
@@ -223,6 +226,22 @@ class Handoff(Generic[C]):
             if self.box.delivered(owner, key, copy):
                 self._gone(owner, key, "delivered")
         return took
+
+    async def retire(self) -> None:
+        """Before this node leaves for good: hand back all that is left, and take no more.
+
+        The change of the ring asks every member for its consent, so the owners are there. Raises
+        OperationError if one does not take its hints all the same; call `stay` then.
+        """
+        self.retiring = True
+        self._follow()
+        for owner in self.box.counts():
+            while self.box.due(owner, self.env.now_ms(), 1, 0):
+                await self._hand_back(owner)
+
+    def stay(self) -> None:
+        """This node does not leave after all."""
+        self.retiring = False
 
     def _follow(self) -> None:
         """After a change of the ring: readdress what is for nodes that no longer hold the key."""

@@ -63,7 +63,9 @@ from kvlab.messages import (
     kind,
 )
 from kvlab.services import ring_change
+from kvlab.services.handoff import Handoff
 from kvlab.services.members import Members
+from kvlab.services.transfer import Transfer
 from kvlab.stages import ContextualNode, KeepsHints, KnowsMembers, Stage, StageNode
 from kvlab.trace import events
 from kvlab.trace.events import PREVIEW, AnyEvent
@@ -662,8 +664,20 @@ class Host:
             moved = await ring_change.join(transfer, command.add)
         else:
             assert command.remove is not None
-            moved = await ring_change.leave(transfer, command.remove, command.dead)
+            moved = await self._leave(transfer, command.remove, command.dead)
         return Changed(transfer.ring, moved)
+
+    async def _leave(self, transfer: Transfer[Any], node: NodeId, dead: tuple[NodeId, ...]) -> int:
+        """Take a node off the ring. Who leaves itself, and keeps hints, lets others keep them first."""
+        handoff: Handoff[Any] | None = getattr(self.node, "handoff", None)
+        if handoff is None or node != self.me:
+            return await ring_change.leave(transfer, node, dead)
+        try:
+            await handoff.retire()
+            return await ring_change.leave(transfer, node, dead)
+        except OperationError:
+            handoff.stay()
+            raise
 
     # -- the end ---------------------------------------------------------------------------------
 

@@ -5,16 +5,18 @@ They are written as somebody might write them who has not met the pitfall yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pytest
 
 from kvlab.core import placement
+from kvlab.core.hints import HintBox
 from kvlab.core.quorum import Tally
 from kvlab.core.ring import Ring
 from kvlab.errors import Outcome, ReplicasMissing
-from kvlab.messages import Copy, Key, NodeId, Version
+from kvlab.messages import Copy, HandBack, Key, NodeId, Siblings, TookBack, Version
+from kvlab.services.handoff import Handoff
 from kvlab.services.transfer import Transfer
 from kvlab.stages import s05_quorum
 from kvlab.stages.s05_quorum import QuorumNode
@@ -85,3 +87,39 @@ def late_answers_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
         await self.mend(key, answers)
 
     monkeypatch.setattr(QuorumNode, "repair", repair)
+
+
+def any_healthy_node_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next healthy node clockwise takes the copy, whatever it holds."""
+
+    def stand_in(
+        self: placement.Placement, key: Key, healthy: Collection[NodeId], taken: Collection[NodeId]
+    ) -> NodeId | None:
+        return next((node for node in self.ring.clockwise(self.ring.slot(key)) if node in healthy), None)
+
+    monkeypatch.setattr(placement.Placement, "stand_in", stand_in)
+
+
+def hints_are_deleted_when_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    due = HintBox.due
+
+    def sent(
+        self: HintBox[Siblings], owner: NodeId, now_ms: int, keys_max: int, bytes_max: int
+    ) -> list[tuple[Key, Siblings]]:
+        chunk = due(self, owner, now_ms, keys_max, bytes_max)
+        for key, copy in chunk:
+            self.delivered(owner, key, copy)
+        return chunk
+
+    monkeypatch.setattr(HintBox, "due", sent)
+
+
+def hints_overwrite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was kept for me is what I missed."""
+
+    async def on_hand_back(self: Handoff[Siblings], sender: NodeId, request: HandBack[Siblings]) -> TookBack:
+        for key, copy in request.copies:
+            self.transfer.store.put(key, copy, self.env.now_ms())
+        return TookBack()
+
+    monkeypatch.setattr(Handoff, "on_hand_back", on_hand_back)

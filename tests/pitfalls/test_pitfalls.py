@@ -49,8 +49,14 @@ class Planted(msgspec.Struct, frozen=True):
 PLANTED: dict[str, tuple[Planted, ...]] = {
     "01_quorum_is_not_linearizable": (Planted("linearizable", cluster={"writeback": False}),),
     "02_failed_write_is_not_rolled_back": (Planted("no-lost-writes", planted.unknown_is_called_failed),),
+    "04_stand_ins_counted": (Planted("result = QuorumNotReached", cluster={"hints": True}),),
+    "06_two_copies_on_one_host": (Planted("result = QuorumNotReached", planted.any_healthy_node_stands_in),),
     "07_vnodes_of_one_host": (Planted("keys at n2 = 20", planted.tokens_are_taken_for_nodes),),
     "16_expired_on_one_replica": (Planted("get k via k#3 = missing", planted.what_expires_leaves_nothing),),
+    "17_deleted_before_the_owner_has_it": (
+        Planted("hints total = 1", planted.hints_are_deleted_when_sent),
+        Planted("k at k#3 = newest", planted.hints_overwrite),
+    ),
     "23_join_loses_writes": (Planted("no-lost-writes", planted.writes_are_not_passed_on),),
     "24_all_replicas_in_one_zone": (Planted("no-lost-writes", planted.zones_are_not_looked_at),),
     "30_ties_of_the_clock": (Planted("convergence", planted.the_first_of_a_tie_stays),),

@@ -12,7 +12,7 @@ import redis.asyncio
 
 from kvlab.config import ClusterConfig
 from kvlab.core.clocks import highest
-from kvlab.errors import Outcome
+from kvlab.errors import Outcome, RingChangeFailed
 from kvlab.messages import HandBack, NodeId, Siblings, TookBack
 from kvlab.script.rehearsal import read_scenario
 from kvlab.script.run import Report, config_of, run_scenario
@@ -353,3 +353,39 @@ def test_while_members_come_and_go_no_acknowledged_write_is_lost_and_hints_find_
             assert ok(await world.get(key)) == (b"milk",)
 
     live(body, nodes=6)
+
+
+def test_a_keeper_that_leaves_hands_back_its_hints_first() -> None:
+    """Seen to fail: with a node that just goes, 300 copies are nowhere but at two home replicas."""
+
+    async def body(world: SimWorld) -> None:
+        homes, others = await placed(world)
+        await kill(world, homes[2])
+        keys = [b"%d" % i for i in range(900)]
+        mine = [key for key in keys if homes[2] in await world.replicas(key)]
+        await asyncio.gather(*[world.put(key, b"milk", w=3) for key in mine])
+        await world.restart(homes[2])
+        await noticed(world)
+        await world.remove(others[0])
+        await handed_back(world)
+        for key in mine:
+            assert await world.peek(homes[2], key) == (b"milk",)
+
+    live(body, nodes=5)
+
+
+def test_a_keeper_that_cannot_hand_back_its_hints_does_not_leave_and_goes_on_keeping() -> None:
+    async def body(world: SimWorld) -> None:
+        homes, _ = await placed(world)
+        await kill(world, homes[2])
+        ok(await world.put(KEY, b"milk", via=homes[0], w=3))
+        [keeper] = await hints(world)
+        with pytest.raises(RingChangeFailed, match=f"{homes[2]} did not answer"):
+            await world.remove(keeper)
+        seen = await world.get(KEY, via=homes[0])
+        ok(await world.put(KEY, b"bread", via=homes[0], w=3, context=seen.context))
+        await world.restart(homes[2])
+        await handed_back(world)
+        assert await world.peek(homes[2], KEY) == (b"bread",)
+
+    live(body, nodes=5)
