@@ -12,7 +12,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args, get_origin
 
 import pytest
 
@@ -60,7 +60,7 @@ MOMENTS = (
     *(Prepare, Prepared, Give, Giving, Take, Took, Freeze, Frozen, Frozen),
     *(Install, Install, Install, Installed, Installed, Installed),  # where the danger is
 )
-OF_CLIENTS = get_args(ReplicaRequest) + get_args(ReplicaReply)
+OF_CLIENTS = tuple(get_origin(kind) or kind for kind in get_args(ReplicaRequest) + get_args(ReplicaReply))
 CHANGE_FAILED = (RingChangeFailed, NoAnswer, NodeDown)
 
 
