@@ -52,6 +52,7 @@ class Members:
 
     def belief(self, peer: NodeId) -> Belief:
         """What this node takes the peer for."""
+        self._follow_ring()  # whom it has just taken in is a replica from now on, heard or not
         return self._membership.belief(peer)
 
     def living(self, peers: Iterable[NodeId]) -> list[NodeId]:

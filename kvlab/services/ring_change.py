@@ -165,6 +165,7 @@ def explain(error: OperationError) -> str:
     if isinstance(error, PeerSilent):
         return (
             f"{error}. A change of the ring needs every member: two halves that disagree about who owns a "
-            f"key would lose writes. Restart {error.peer} or heal the network, and try again"
+            f"key would lose writes. Restart {error.peer}, or heal the network, or remove {error.peer} if it "
+            "will not come back; and try again"
         )
     return str(error)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from kvlab.cli_run import run_command
 
 CHAPTERS = Path(__file__).parents[2] / "chapters"
-STORIES = ("02_cap/bank", "02_cap/bank_ap", "02_cap/likes")
+STORIES = ("02_cap/bank", "02_cap/bank_ap", "02_cap/likes", "07_gossip/rumour")
 
 
 @pytest.mark.parametrize("world", ["sim", "process"])
