@@ -10,16 +10,30 @@ from typing import Any
 
 import pytest
 
-from kvlab.core import placement
+from kvlab.core import clocks, placement
 from kvlab.core.hints import HintBox
 from kvlab.core.quorum import Tally
 from kvlab.core.ring import Ring
 from kvlab.errors import Outcome, ReplicasMissing
-from kvlab.messages import Copy, HandBack, Key, NodeId, Siblings, TookBack, Version
+from kvlab.messages import (
+    NOTHING,
+    Actor,
+    Context,
+    Copy,
+    HandBack,
+    Item,
+    Key,
+    NodeId,
+    Siblings,
+    TookBack,
+    Version,
+)
+from kvlab.services.actors import Actors
 from kvlab.services.handoff import Handoff
 from kvlab.services.transfer import Transfer
-from kvlab.stages import s05_quorum
+from kvlab.stages import s05_quorum, s06_clocks
 from kvlab.stages.s05_quorum import QuorumNode
+from kvlab.stages.s06_clocks import ClocksNode
 
 
 def unknown_is_called_failed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +101,71 @@ def late_answers_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
         await self.mend(key, answers)
 
     monkeypatch.setattr(QuorumNode, "repair", repair)
+
+
+# -- stage 6 -------------------------------------------------------------------------------------
+
+
+def siblings_share_one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version vector for the key, none for each sibling: who has not seen all of it replaces none of it."""
+
+    def write_all_or_nothing(
+        held: Siblings | None, context: Context, actor: Actor, *write: Any
+    ) -> tuple[Siblings, Context]:
+        seen_all = held is None or clocks.descends(context.clock, held.context.clock)
+        replaces = held.context if held is not None and seen_all else NOTHING
+        written, seen = clocks.written(held, replaces, actor, *write)
+        return written, clocks.joined(context, seen)
+
+    monkeypatch.setattr(s06_clocks, "written", write_all_or_nothing)
+
+
+def writers_count_for_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write is numbered after what its writer has seen, and not after what the replica knows."""
+
+    def numbered_by_context(
+        held: Siblings | None, context: Context, actor: Actor, *write: Any
+    ) -> tuple[Siblings, Context]:
+        alone, seen = clocks.written(None, context, actor, *write)
+        return clocks.merged(alone, held), seen
+
+    monkeypatch.setattr(s06_clocks, "written", numbered_by_context)
+
+
+def any_coordinator_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is asked by a client does not look for a replica to number the write."""
+
+    async def forward(self: ClocksNode, key: Key, item: Item | None, w: int, context: Context) -> Context:
+        found = await self.read(key, self.r)
+        value = None if item is None else item.value
+        copy, seen = clocks.written(found, context, Actor(self.env.me), value, self.env.now_ms())
+        await self.write(key, clocks.pruned(copy, self.config.prune), w)
+        return seen
+
+    monkeypatch.setattr(ClocksNode, "forward", forward)
+
+
+def blind_writes_have_seen_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who says nothing of what he has seen means what is there."""
+
+    def write_over(
+        held: Siblings | None, context: Context, actor: Actor, *write: Any
+    ) -> tuple[Siblings, Context]:
+        return clocks.written(held, context if held is None else held.context, actor, *write)
+
+    monkeypatch.setattr(s06_clocks, "written", write_over)
+
+
+def nodes_are_actors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node numbers its writes under its own name, in whatever life, and whatever it has forgotten."""
+
+    def next_actor(self: Actors, key: Key, held: Siblings | None) -> Actor:
+        return Actor(self.env.me)
+
+    monkeypatch.setattr(Actors, "next", next_actor)
+
+
+# -- stage 8 ---------------------------------------------------------------------------------------
 
 
 def any_healthy_node_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,9 +49,22 @@ class Planted(msgspec.Struct, frozen=True):
 PLANTED: dict[str, tuple[Planted, ...]] = {
     "01_quorum_is_not_linearizable": (Planted("linearizable", cluster={"writeback": False}),),
     "02_failed_write_is_not_rolled_back": (Planted("no-lost-writes", planted.unknown_is_called_failed),),
+    "03_failed_minority_write_wins": (
+        Planted("get k via k#out != minority", cluster={"stage": 5}),
+        Planted("get k via k#out != minority", cluster={"resolve": "newest"}),
+    ),
     "04_stand_ins_counted": (Planted("result = QuorumNotReached", cluster={"hints": True}),),
     "06_two_copies_on_one_host": (Planted("result = QuorumNotReached", planted.any_healthy_node_stands_in),),
     "07_vnodes_of_one_host": (Planted("keys at n2 = 20", planted.tokens_are_taken_for_nodes),),
+    "08_sibling_explosion": (Planted("siblings k = 2", planted.siblings_share_one_clock),),
+    "09_clients_number_writes": (Planted("siblings k = 2", planted.writers_count_for_themselves),),
+    "10_any_coordinator_numbers_writes": (Planted("get k via n2 = v5", planted.any_coordinator_numbers),),
+    "11_pruning_makes_false_conflicts": (Planted("get k via k#out = v5", cluster={"prune": 1}),),
+    "12_blind_write_overwrites": (
+        Planted("get k via k#out != two", cluster={"stage": 5}),
+        Planted("get k via k#out != two", planted.blind_writes_have_seen_all),
+    ),
+    "13_clock_amnesia": (Planted("all-siblings", planted.nodes_are_actors),),
     "16_expired_on_one_replica": (Planted("get k via k#3 = missing", planted.what_expires_leaves_nothing),),
     "17_deleted_before_the_owner_has_it": (
         Planted("hints total = 1", planted.hints_are_deleted_when_sent),
@@ -59,6 +72,7 @@ PLANTED: dict[str, tuple[Planted, ...]] = {
     ),
     "23_join_loses_writes": (Planted("no-lost-writes", planted.writes_are_not_passed_on),),
     "24_all_replicas_in_one_zone": (Planted("no-lost-writes", planted.zones_are_not_looked_at),),
+    "30_skew_of_the_clock": (Planted("no-lost-writes", cluster={"stage": 5}),),
     "30_ties_of_the_clock": (Planted("convergence", planted.the_first_of_a_tie_stays),),
     "32_late_replies_dropped": (Planted("convergence", planted.late_answers_are_dropped),),
 }
@@ -66,6 +80,8 @@ PLANTED: dict[str, tuple[Planted, ...]] = {
 
 ON_PROCESSES = (
     "02_failed_write_is_not_rolled_back",
+    "03_failed_minority_write_wins",
+    "13_clock_amnesia",
     "16_expired_on_one_replica",
     "24_all_replicas_in_one_zone",
     "30_ties_of_the_clock",
