@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
+import msgspec
 import pytest
 
 from kvlab.core import clocks, placement
+from kvlab.core.detectors import Belief
 from kvlab.core.hints import HintBox
+from kvlab.core.membership import AwakeClock, Changes, Membership
 from kvlab.core.quorum import Tally
 from kvlab.core.ring import Ring
-from kvlab.errors import Outcome, ReplicasMissing
+from kvlab.errors import OperationError, Outcome, ReplicasMissing
 from kvlab.messages import (
     NOTHING,
     Actor,
@@ -24,12 +27,15 @@ from kvlab.messages import (
     Item,
     Key,
     NodeId,
+    Row,
     Siblings,
     TookBack,
     Version,
 )
+from kvlab.services import ring_change
 from kvlab.services.actors import Actors
 from kvlab.services.handoff import Handoff
+from kvlab.services.members import Members
 from kvlab.services.transfer import Transfer
 from kvlab.stages import s05_quorum, s06_clocks
 from kvlab.stages.s05_quorum import QuorumNode
@@ -163,6 +169,62 @@ def nodes_are_actors(monkeypatch: pytest.MonkeyPatch) -> None:
         return Actor(self.env.me)
 
     monkeypatch.setattr(Actors, "next", next_actor)
+
+
+# -- stage 7 -------------------------------------------------------------------------------------
+
+
+def pauses_count_as_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence is measured by the clock on the wall."""
+
+    def read(self: AwakeClock, now_ms: float) -> float:
+        return now_ms
+
+    monkeypatch.setattr(AwakeClock, "read", read)
+
+
+def heartbeats_alone_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two rows the one with the higher heartbeat is the later; in which life it beat, nobody asks."""
+    hear = Membership._hear
+
+    def regardless_of_lives(self: Membership, row: Row, now: float) -> None:
+        entry = self._entries.get(row.node)
+        generation = row.generation if entry is None else entry.generation
+        hear(self, msgspec.structs.replace(row, generation=generation), now)
+
+    monkeypatch.setattr(Membership, "_hear", regardless_of_lives)
+    monkeypatch.setattr(Membership, "_hear_of_me", lambda self, row: None)
+
+
+def hearsay_is_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node taken for dead is alive again when somebody knows nothing of its death."""
+    hear = Membership._hear
+
+    def believe(self: Membership, row: Row, now: float) -> None:
+        hear(self, row, now)
+        if not row.accusers and self.belief(row.node) is Belief.FAILED:
+            self._entries[row.node].beat(row, now)
+
+    monkeypatch.setattr(Membership, "_hear", believe)
+
+
+def who_failed_is_struck_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that is believed failed is taken off the ring, and its keys get new homes."""
+    tell = Members._tell
+
+    async def strike(self: Members, node: NodeId) -> None:
+        try:
+            await ring_change.leave(self.transfer, node, (node,))
+        except OperationError:
+            return  # another one does it
+
+    def act(self: Members, changes: Changes) -> None:
+        tell(self, changes)
+        for node, belief in changes:
+            if belief is Belief.FAILED:
+                self.env.later(strike(self, node))
+
+    monkeypatch.setattr(Members, "_tell", act)
 
 
 # -- stage 8 ---------------------------------------------------------------------------------------

@@ -70,6 +70,16 @@ PLANTED: dict[str, tuple[Planted, ...]] = {
         Planted("hints total = 1", planted.hints_are_deleted_when_sent),
         Planted("k at k#3 = newest", planted.hints_overwrite),
     ),
+    "19_paused_observer_convicts_everybody": (
+        Planted("n1 sees n2 = alive", planted.pauses_count_as_silence),
+    ),
+    "20_restart_counts_from_nothing": (
+        Planted("n1 sees n2 = alive within 2s", planted.heartbeats_alone_are_compared),
+    ),
+    "21_the_dead_resurrected_by_hearsay": (
+        Planted("n1 sees n3 = failed", planted.hearsay_is_a_sign_of_life),
+    ),
+    "22_down_is_not_left": (Planted("replicas key:1 = n4 n5 n1", planted.who_failed_is_struck_off),),
     "23_join_loses_writes": (Planted("no-lost-writes", planted.writes_are_not_passed_on),),
     "24_all_replicas_in_one_zone": (Planted("no-lost-writes", planted.zones_are_not_looked_at),),
     "30_skew_of_the_clock": (Planted("no-lost-writes", cluster={"stage": 5}),),
