@@ -111,6 +111,8 @@ class Env(Protocol):
         """A hint for `owner` was kept, merged with an earlier one, delivered, expired, moved to another owner
         or refused; I hold so many in all now."""
 
-    def exchanged(self, peer: NodeId, levels: int, buckets: int, keys: int, size: int) -> None:
+    def exchanged(
+        self, peer: NodeId, levels: int, buckets: int, keys: int, size: int, walk: Sequence[int] = ()
+    ) -> None:
         """I have compared trees with the peer: how many levels deep, how many buckets and keys differed,
-        and how many bytes of hashes that took."""
+        and how many bytes of hashes that took. `walk`: how many buckets differed at each level."""

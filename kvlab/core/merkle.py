@@ -167,6 +167,7 @@ class Walk:
         self.level = 0
         self.asking: list[int] = [0]
         self.leaves: list[int] = []
+        self.differed: list[int] = []  # how many buckets, at each level
 
     def heard(self, theirs: Sequence[Digest]) -> None:
         """The other side's hashes of the buckets asked for, in the same order. Raises ValueError if there
@@ -176,6 +177,7 @@ class Walk:
             for bucket, digest in zip(self.asking, theirs, strict=True)
             if self.tree.hash(self.level, bucket) != digest
         ]
+        self.differed.append(len(differ))
         if self.level == self.tree.levels:
             self.asking, self.leaves = [], differ
         else:

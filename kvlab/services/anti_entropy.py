@@ -223,7 +223,7 @@ class AntiEntropy:
             size += sum(len(key) + DIGEST_BYTES for key, _ in entries)
             mine = [entry for leaf in chunk for entry in self._tree(shared).entries(leaf)]
             differing += differing_keys(mine, entries)
-        self.env.exchanged(peer, levels, len(walk.leaves), len(differing), size)
+        self.env.exchanged(peer, levels, len(walk.leaves), len(differing), size, walk.differed)
         await self._swap(peer, shared, differing)
 
     async def _swap(self, peer: NodeId, shared: KeyRange, keys: Sequence[Key]) -> None:

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from kvlab.messages import NodeId, OpId, RingSpec
+from kvlab.messages import Copy, NodeId, OpId, RingSpec
 
 PREVIEW = 200
 """How many bytes of a value an event shows."""
@@ -145,6 +145,7 @@ class Stored(Event, frozen=True):
     """`node` now holds this; `keys` and `held_bytes` are its totals after that.
 
     `value` is the first of the values; `siblings` are the others. A tombstone is Removed, why=deleted.
+    `copy` is what stages with versions hold: values and tombstones, with the clocks that order them.
     """
 
     key: bytes
@@ -153,16 +154,23 @@ class Stored(Event, frozen=True):
     held_bytes: int
     op: OpId = OpId("")
     siblings: tuple[bytes, ...] = ()
+    copy: Copy | None = None
+    tombstones: int = 0
 
 
 class Removed(Event, frozen=True):
-    """`node` no longer holds the key. `why`: deleted, expired, evicted, moved, flushed, reaped, rotten."""
+    """`node` no longer holds the key. `why`: deleted, expired, evicted, moved, flushed, reaped, rotten.
+
+    `copy` is the tombstone that it holds instead, if there is one; `tombstones` how many it holds in all.
+    """
 
     key: bytes
     why: str
     keys: int
     held_bytes: int
     op: OpId = OpId("")
+    copy: Copy | None = None
+    tombstones: int = 0
 
 
 class RingChanged(Event, frozen=True):
@@ -221,13 +229,14 @@ class Hinted(Event, frozen=True):
 
 class Exchanged(Event, frozen=True):
     """`node` compared trees with `peer`, so many levels deep; so many buckets and keys differed, and the
-    hashes took `size` bytes."""
+    hashes took `size` bytes. `walk` is how many buckets differed at each level, the root first."""
 
     peer: NodeId
     levels: int
     buckets: int
     keys: int
     size: int
+    walk: tuple[int, ...] = ()
 
 
 # -- faults and the script -----------------------------------------------------------------------

@@ -25,7 +25,7 @@ from typing import Literal, TypeAlias, assert_never
 import msgspec
 
 from kvlab.config import ClusterConfig
-from kvlab.messages import NodeId, OpId, RingSpec
+from kvlab.messages import Copy, NodeId, OpId, RingSpec
 from kvlab.trace.events import (
     AnyEvent,
     Believed,
@@ -88,14 +88,29 @@ class Node(msgspec.Struct, frozen=True):
     """When this life of it began: what is older was told by an earlier life."""
     trouble: str = ""
     """Why it died, or what it raised."""
+    gone_ms: float | None = None
+    """Since when nobody hears it: it was killed, died, left or is paused."""
+    tombstones: int = 0
     missing: tuple[NodeId, ...] = ()
     """For whose sake it takes no writes; () if it does take them."""
     beliefs: dict[NodeId, str] = {}
     """What it takes each peer to be: alive, suspect, failed or left; only of those it has spoken of."""
+    believed_ms: dict[NodeId, float] = {}
+    """Since when it takes each of them to be that."""
     hints: dict[NodeId, int] = {}
     """How many hints it keeps, by owner."""
     repairs: int = 0
     """How many copies of others it has brought up to date."""
+
+
+class KeptHint(msgspec.Struct, frozen=True):
+    """What a stand-in keeps for the owner of a key: since when, and for the sake of which operation."""
+
+    keeper: NodeId
+    owner: NodeId
+    key: bytes
+    since_ms: float
+    op: OpId = OpId("")
 
 
 class Operation:
@@ -159,12 +174,18 @@ class Model:
         """The last 200, oldest first."""
         self.items: dict[NodeId, dict[bytes, bytes]] = {}
         """What each node stored last, newest last: to look at, not complete."""
+        self.copies: dict[NodeId, dict[bytes, Copy]] = {}
+        """The same with their versions, tombstones too, in stages that have any."""
+        self.kept_hints: dict[NodeId, dict[tuple[NodeId, bytes], KeptHint]] = {}
+        """The hints that each node keeps, by owner and key, as far as it has told of them one by one."""
         self.flying: dict[str, Sent] = {}
         """Messages sent of which nobody has told yet that they arrived or never will."""
         self.overwritten: deque[Overwritten] = deque(maxlen=LINES_MAX)
         """Writes that were said to be done and that a reconciliation replaced."""
         self.exchanges: dict[tuple[NodeId, NodeId], Exchanged] = {}
         """The last comparison of trees of each pair."""
+        self.found: Exchanged | None = None
+        """The last comparison that found a difference."""
         self.log: deque[ScriptLine | LineFailed | Said] = deque(maxlen=LINES_MAX)
         """What was done and said. A line that fell short stands here as its LineFailed."""
         self.latest: AnyEvent | None = None
@@ -199,14 +220,15 @@ class Model:
             case Overwritten():
                 self.overwritten.append(event)
             case Repaired():
-                self._change(event.node, repairs=self.nodes[event.node].repairs + 1)
+                self._repaired(event)
             case Believed():
-                beliefs = {**self.nodes[event.node].beliefs, event.peer: event.belief}
-                self._change(event.node, beliefs=beliefs)
+                self._believed(event)
             case Hinted():
                 self._hinted(event)
             case Exchanged():
                 self.exchanges[event.node, event.peer] = event
+                if event.keys:
+                    self.found = event
             case Partitioned():
                 self.groups = event.groups if len(event.groups) > 1 else ()
                 if not self.groups:
@@ -223,7 +245,7 @@ class Model:
                 self.lost += event.count
             case _:
                 assert_never(event)
-        if isinstance(event, _TOLD):
+        if isinstance(event, _TOLD) or _is_news(event):
             self.latest = event
 
     # -- messages and operations -----------------------------------------------------------------
@@ -281,9 +303,35 @@ class Model:
             operation.error, operation.text = event.error, event.text
         operation.kind, operation.key, operation.via = event.kind, event.key, event.node
 
+    def _repaired(self, event: Repaired) -> None:
+        if event.op:
+            self._belongs(event.op, event)
+        self._change(event.node, repairs=self._node(event.node).repairs + 1)
+
+    def _believed(self, event: Believed) -> None:
+        node = self._node(event.node)
+        self._change(
+            event.node,
+            beliefs={**node.beliefs, event.peer: event.belief},
+            believed_ms={**node.believed_ms, event.peer: event.at_ms},
+        )
+
     def _hinted(self, event: Hinted) -> None:
         """One hint more or less, or as many as before."""
-        hints = dict(self.nodes[event.node].hints)
+        if event.op:
+            self._belongs(event.op, event)
+        if self._node(event.node).state in ("down", "left"):
+            return  # told late by a life that has ended
+        kept = self.kept_hints.setdefault(event.node, {})
+        name = (event.owner, event.key)
+        if event.what in ("kept", "merged"):
+            since_ms = kept[name].since_ms if name in kept else event.at_ms
+            kept[name] = KeptHint(event.node, event.owner, event.key, since_ms, event.op)
+            if len(kept) > ITEMS_MAX:
+                del kept[next(iter(kept))]
+        elif event.what != "refused":
+            kept.pop(name, None)
+        hints = dict(self._node(event.node).hints)
         more = {"kept": 1, "delivered": -1, "expired": -1, "moved": -1}.get(event.what, 0)
         hints[event.owner] = hints.get(event.owner, 0) + more
         self._change(event.node, hints={owner: count for owner, count in hints.items() if count > 0})
@@ -294,7 +342,10 @@ class Model:
         node = self._node(event.node)
         if node.state in ("down", "left") or event.at_ms < node.since_ms:
             return  # told late by a life that has ended: its memory is gone
-        self.nodes[event.node] = msgspec.structs.replace(node, keys=event.keys, bytes=event.held_bytes)
+        self.nodes[event.node] = msgspec.structs.replace(
+            node, keys=event.keys, bytes=event.held_bytes, tombstones=event.tombstones
+        )
+        _hold(self.copies.setdefault(event.node, {}), event.key, event.copy)
         items = self.items.setdefault(event.node, {})
         items.pop(event.key, None)
         if isinstance(event, Stored):
@@ -318,7 +369,7 @@ class Model:
         """A new life: nothing of the old one holds but its name."""
         before = self.nodes.get(event.node)
         generation = before.generation if before is not None else 0
-        self.items.pop(event.node, None)
+        self._forget_data(event.node)
         self.nodes[event.node] = Node(
             event.node, event.zone, event.weight, generation=generation, since_ms=event.at_ms
         )
@@ -333,20 +384,30 @@ class Model:
                     name, state="up", generation=event.generation, port=event.port, pid=event.pid, keys=told
                 )
             case NodePaused():
-                self._change(name, state="paused")
+                self._change(name, state="paused", gone_ms=event.at_ms)
             case NodeResumed():
-                self._change(name, state="up")
+                self._change(name, state="up", gone_ms=None)
             case NodeKilled():
-                self._gone(name, "down", "it was killed")
+                self._gone(event, "down", "it was killed")
             case NodeDied():
-                self._gone(name, "down", event.why)
+                self._gone(event, "down", event.why)
             case NodeLeft():
-                self._gone(name, "left", "")
+                self._gone(event, "left", "")
 
-    def _gone(self, name: NodeId, state: State, why: str) -> None:
+    def _forget_data(self, name: NodeId) -> None:
+        """What was in its memory."""
+        for of in (self.items, self.copies, self.kept_hints):
+            of.pop(name, None)
+
+    def _gone(self, event: NodeKilled | NodeDied | NodeLeft, state: State, why: str) -> None:
         """Its memory, its clock and its process are gone, and so is whatever it was coordinating."""
-        self._change(name, state=state, pid=0, keys=0, bytes=0, skew_ms=0, trouble=why, hints={})
-        self.items.pop(name, None)
+        name, node = event.node, self._node(event.node)
+        gone_ms = event.at_ms if node.gone_ms is None else node.gone_ms  # it was paused before
+        self.nodes[name] = Node(
+            name, node.zone, node.weight, state, node.generation, node.port, epoch=node.epoch, trouble=why,
+            since_ms=node.since_ms, gone_ms=gone_ms,
+        )  # fmt: skip
+        self._forget_data(name)
         for operation in self.operations.values():
             if operation.via == name and not operation.outcome:
                 operation.outcome, operation.error = "unknown", "NoAnswer"
@@ -382,6 +443,33 @@ _TOLD = (
     NodeReady, NodeKilled, NodeDied, NodePaused, NodeResumed, NodeLeft, NodeFault, OpStarted, OpEnded,
     RingChanged, Locked, Overwritten, Partitioned, LinkChanged, ClockSkewed, Said, EventsLost,
 )  # fmt: skip
+
+
+def _is_news(event: AnyEvent) -> bool:
+    """Whether a person would tell of an event of a kind that mostly is not worth a word.
+
+    What belongs to an operation is told with it, and an exchange that finds nothing changes nothing.
+    """
+    match event:
+        case Believed():
+            return True
+        case Hinted():
+            return not event.op
+        case Repaired():
+            return event.why == "read"
+        case Exchanged():
+            return event.keys > 0
+        case _:
+            return False
+
+
+def _hold(copies: dict[bytes, Copy], key: bytes, copy: Copy | None) -> None:
+    """Put the last at the end, and keep it bounded."""
+    copies.pop(key, None)
+    if copy is not None:
+        copies[key] = copy
+        if len(copies) > ITEMS_MAX:
+            del copies[next(iter(copies))]
 
 
 def causal_order(events: Sequence[AnyEvent]) -> list[AnyEvent]:

@@ -18,9 +18,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequen
 from contextvars import ContextVar, copy_context
 from functools import partial
 from random import Random
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, assert_never, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from kvlab import messages
 from kvlab.config import ClusterConfig
@@ -473,11 +474,15 @@ class Host:
         if copy is not None and copy.alive:
             first, *others = _preview(copy.values)
             event: AnyEvent = events.Stored(
-                at_ms, self.me, key, first, len(store), store.bytes, op, tuple(others)
-            )
+                at_ms, self.me, key, first, len(store), store.bytes, op, tuple(others), _cut(copy),
+                store.tombstones,
+            )  # fmt: skip
         else:
             why = why if copy is None or why != "put" else "deleted"
-            event = events.Removed(at_ms, self.me, key, why, len(store), store.bytes, op)
+            rest = None if copy is None else _cut(copy)
+            event = events.Removed(
+                at_ms, self.me, key, why, len(store), store.bytes, op, rest, store.tombstones
+            )
         self._tell(event)
 
     def ring_changed(self, ring: RingSpec, phase: str) -> None:
@@ -508,9 +513,13 @@ class Host:
         if self.watched and not self.dead:
             self._tell(events.Hinted(self.at_ms(), self.me, owner, key, what, hints, current_op.get()))
 
-    def exchanged(self, peer: NodeId, levels: int, buckets: int, keys: int, size: int) -> None:
+    def exchanged(
+        self, peer: NodeId, levels: int, buckets: int, keys: int, size: int, walk: Sequence[int] = ()
+    ) -> None:
         if self.watched and not self.dead:
-            self._tell(events.Exchanged(self.at_ms(), self.me, peer, levels, buckets, keys, size))
+            self._tell(
+                events.Exchanged(self.at_ms(), self.me, peer, levels, buckets, keys, size, tuple(walk))
+            )
 
     def fault(self, error: Exception) -> None:
         """Note an exception that nobody expected."""
@@ -701,6 +710,22 @@ def values_of(found: object) -> tuple[bytes, ...]:
 def _preview(values: Iterable[bytes]) -> tuple[bytes, ...]:
     """Cut for an event."""
     return tuple([value[:PREVIEW] for value in values])
+
+
+def _cut(copy: Copy) -> Copy | None:
+    """A copy with its versions, cut for an event; None if it has none, for then its value says it all."""
+    match copy:
+        case Item():
+            return None
+        case _ if copy.size <= PREVIEW:
+            return copy
+        case Version():
+            return replace(copy, value=copy.value and copy.value[:PREVIEW])
+        case Siblings():
+            short = [replace(s, value=s.value and s.value[:PREVIEW]) for s in copy.siblings]
+            return Siblings(copy.context, tuple(short))
+        case _:
+            assert_never(copy)
 
 
 _ring_decoder = msgspec.msgpack.Decoder(RingSpec)

@@ -45,6 +45,8 @@ def walked(mine: MerkleTree, theirs: MerkleTree) -> tuple[list[Key], int, int]:
         rounds += 1
         hashes += len(walk.asking)
         walk.heard([theirs.hash(walk.level, bucket) for bucket in walk.asking])
+    assert len(walk.differed) == rounds
+    assert walk.differed[-1] == len(walk.leaves)
     found = [key for leaf in walk.leaves for key in differing_keys(mine.entries(leaf), theirs.entries(leaf))]
     return sorted(found), rounds, hashes
 

@@ -265,6 +265,7 @@ def test_an_exchange_for_one_key_asks_for_one_bucket_a_level(asker: str, asked: 
     assert [(e.node, e.peer, e.key) for e in repairs(told)] == [("n1", "n3", b"k17")]
     exchange = next(e for e in told if isinstance(e, events.Exchanged))
     assert (exchange.levels, exchange.buckets, exchange.keys) == (4, 1, 1)
+    assert exchange.walk == (1, 1, 1, 1)
     assert exchange.size == 16 * hashes_expected(1) + held
 
 

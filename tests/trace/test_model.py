@@ -5,12 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvlab.messages import Member, NodeId, OpId, RingSpec
+from kvlab.messages import Member, NodeId, OpId, RingSpec, Version
 from kvlab.trace.events import (
     AnyEvent,
+    Believed,
     ClockSkewed,
     Delivered,
     EventsLost,
+    Exchanged,
+    Hinted,
     LineFailed,
     LinkChanged,
     NodeLeft,
@@ -22,6 +25,7 @@ from kvlab.trace.events import (
     OpStarted,
     Partitioned,
     Removed,
+    Repaired,
     RingChanged,
     ScriptLine,
     Sent,
@@ -188,3 +192,77 @@ def test_a_damaged_recording_with_causes_in_a_circle_is_still_shown() -> None:
         Sent(2, N2, "b", N1, "x", 1),
     ]
     assert len(causal_order(events)) == 4
+
+
+def test_a_node_believes_something_since_a_time_and_forgets_it_with_its_life() -> None:
+    told: list[AnyEvent] = [
+        *death("n3", 400),
+        Believed(1500, N1, N3, "suspect"),
+        Believed(2600, N1, N3, "failed"),
+    ]
+    model = model_of(births(), told)
+    assert model.nodes[N3].gone_ms == 400
+    assert model.nodes[N1].beliefs == {N3: "failed"}
+    assert model.nodes[N1].believed_ms == {N3: 2600}
+    model.apply(death("n1", 3000)[1])
+    assert model.nodes[N1].beliefs == {}
+    assert model.nodes[N1].believed_ms == {}
+
+
+def test_who_is_killed_while_paused_is_gone_since_the_pause() -> None:
+    paused: list[AnyEvent] = [NodePaused(350, N3), NodePaused(350, N2), NodeResumed(390, N2)]
+    model = model_of(births(), paused, death("n3", 400))
+    assert (model.nodes[N3].gone_ms, model.nodes[N2].gone_ms) == (350, None)
+
+
+def test_hints_are_known_one_by_one_until_they_are_delivered() -> None:
+    op = OpId("n1.0.1")
+    kept: list[AnyEvent] = [Hinted(500, N1, N3, b"a", "kept", 1, op), Hinted(501, N1, N3, b"b", "kept", 2)]
+    merged: list[AnyEvent] = [Hinted(502, N1, N3, b"a", "merged", 2), Hinted(503, N1, N2, b"c", "refused", 2)]
+    model = model_of(births(), kept, merged)
+    assert [(hint.owner, hint.key, hint.since_ms) for hint in model.kept_hints[N1].values()] == [
+        (N3, b"a", 500), (N3, b"b", 501),
+    ]  # fmt: skip
+    assert Hinted(500, N1, N3, b"a", "kept", 1, op) in model.operations[op].events
+    model.apply(Hinted(900, N1, N3, b"a", "delivered", 1))
+    assert [hint.key for hint in model.kept_hints[N1].values()] == [b"b"]
+    assert model.nodes[N1].hints == {N3: 1}
+    model.apply(death("n1", 1000)[1])
+    assert N1 not in model.kept_hints
+    model.apply(Hinted(999, N1, N3, b"d", "kept", 2))  # told late by the life that has ended
+    assert model.nodes[N1].hints == {}
+
+
+def test_copies_are_known_with_their_versions_until_their_holder_dies() -> None:
+    milk, gone = Version(b"milk", 1_700_000_000_000), Version(None, 1_700_000_000_500)
+    model = model_of(births(), [Stored(400, N3, KEY, b"milk", 1, 75, copy=milk)])
+    assert model.copies[N3] == {KEY: milk}
+    model.apply(Removed(500, N3, KEY, "deleted", 0, 70, copy=gone, tombstones=1))
+    assert (model.copies[N3], model.items[N3], model.nodes[N3].tombstones) == ({KEY: gone}, {}, 1)
+    model.apply(Removed(600, N3, KEY, "reaped", 0, 0))
+    assert model.copies[N3] == {}
+    model.apply(Stored(700, N3, KEY, b"milk", 1, 75, copy=milk))
+    model.apply(death("n3", 800)[1])
+    assert N3 not in model.copies
+
+
+def test_what_changes_nothing_is_no_news() -> None:
+    op = OpId("n1.0.1")
+    quiet: list[AnyEvent] = [
+        Exchanged(900, N1, N2, 1, 0, 0, 16, (0,)),
+        Hinted(901, N1, N3, KEY, "kept", 1, op),
+        Repaired(902, N1, KEY, N2, "anti-entropy"),
+    ]
+    model = model_of(births(), put(), quiet)
+    assert isinstance(model.latest, OpEnded)
+    assert model.found is None
+    found = Exchanged(1000, N1, N2, 4, 1, 1, 900, (1, 1, 1, 1))
+    told: list[AnyEvent] = [
+        found,
+        Hinted(1001, N1, N3, KEY, "delivered", 0),
+        Believed(1002, N1, N3, "suspect"),
+    ]
+    for news in told:
+        model.apply(news)
+        assert model.latest == news
+    assert model.found is found

@@ -11,8 +11,9 @@ from functools import partial
 import pytest
 
 from kvlab.config import ClusterConfig
+from kvlab.core import clocks
 from kvlab.errors import Outcome
-from kvlab.messages import Item
+from kvlab.messages import Item, Siblings
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
 from kvlab.world.control import Result
@@ -78,6 +79,30 @@ def test_a_step_is_one_delivery_or_one_timer() -> None:
         assert world.step()
         assert sum(isinstance(event, events.Delivered) for event in told) - before <= 1
     assert putting.result().outcome is Outcome.OK
+
+
+def test_what_a_node_holds_is_told_with_the_clocks_that_order_it() -> None:
+    told: list[AnyEvent] = []
+    world = SimWorld(ClusterConfig(stage=6, nodes=3, n=3, w=3, seed=1))
+    world.watch(told.append)
+
+    async def main() -> None:
+        async with world:
+            first = await world.put(b"k", b"v" * 1000)
+            await world.put(b"k", b"w", context=first.context)
+            await world.delete(b"k")
+
+    world.run(main())
+    stored = [event for event in told if isinstance(event, events.Stored) and event.node == "n1"]
+    one, two = (event.copy for event in stored)
+    assert isinstance(one, Siblings)
+    assert isinstance(two, Siblings)
+    assert one.values == (b"v" * events.PREVIEW,)
+    assert clocks.merged(one, two).siblings == two.siblings  # the second has seen the first
+    removed = [event for event in told if isinstance(event, events.Removed) and event.node == "n1"]
+    assert [(event.why, event.tombstones) for event in removed] == [("deleted", 1)]
+    assert isinstance(removed[0].copy, Siblings)
+    assert not removed[0].copy.alive
 
 
 def test_time_passes_only_as_far_as_it_is_let() -> None:
