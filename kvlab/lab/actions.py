@@ -15,7 +15,7 @@ from collections.abc import Callable
 import msgspec
 
 from kvlab.config import NODES_MAX
-from kvlab.lab.view import Hint, View
+from kvlab.lab.view import Hint, Tab, View
 from kvlab.messages import NodeId
 from kvlab.script.words import quoted
 from kvlab.trace.events import LineFailed, Said
@@ -47,6 +47,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     needs_node: bool = False
     nodes: Callable[[View], list[NodeId]] = _nobody
     in_footer: bool = True
+    tab: Tab | None = None
+    """The tab that it opens."""
 
     def hint(self, view: View) -> Hint:
         return Hint(self.shown_key or self.key, self.label, self.help, self.refusal(view))
@@ -115,6 +117,12 @@ def _live(view: View) -> str:
     return "" if view.simulated else "processes cannot be stepped; kvlab lab N --world sim can"
 
 
+def _no_messages(view: View) -> str:
+    if view.stage.nodes_max == 1:
+        return f"{view.stage.title}, is one node: nothing travels between nodes; stage 2 has messages"
+    return ""
+
+
 def _one_operation(view: View) -> str:
     return "" if view.op is not None and view.op.of > 1 else "there is no other operation yet"
 
@@ -157,9 +165,30 @@ def next_name(view: View) -> str:
     return next(f"n{i}" for i in range(1, NODES_MAX + 2) if f"n{i}" not in taken)
 
 
+# -- the tabs ------------------------------------------------------------------------------------
+
+
+def _tab(key: str, tab: Tab, why_not: Callable[[View], str] = _always) -> Action:
+    """One of the six; a tab that has nothing to show in a stage says why."""
+    return Action(
+        key=key, name=f"show_{tab}", label=tab, tab=tab, why_not=why_not, in_footer=False,
+        help="the tabs: the cluster, one operation, data, messages, load, code",
+    )  # fmt: skip
+
+
+TAB_ACTIONS = (
+    _tab("1", "cluster"),
+    _tab("2", "operation"),
+    _tab("3", "data"),
+    _tab("4", "messages", _no_messages),
+    _tab("5", "load"),
+    _tab("6", "code"),
+)
+
 # -- the list ------------------------------------------------------------------------------------
 
 ACTIONS = (
+    *TAB_ACTIONS,
     Action(
         key="w", name="put", label="put", why_not=_nobody_up, line=put_line,
         help="write the key shown, through the first node that is up",
@@ -237,7 +266,7 @@ ACTIONS = (
     ),
     Action(
         key="m", name="maximise", label="larger", in_footer=False,
-        help="give the operation the whole window, or only its part",
+        help="the operation in the whole window, and back",
     ),
     Action(
         key="v", name="messages", label="more", in_footer=False,

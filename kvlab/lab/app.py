@@ -32,11 +32,11 @@ from kvlab.errors import KvlabError, UserError
 from kvlab.lab import actions
 from kvlab.lab.actions import Action
 from kvlab.lab.draw.canvas import Row
-from kvlab.lab.draw.screen import command_row, screen
+from kvlab.lab.draw.screen import command_row, help_pages, screen
 from kvlab.lab.draw.theme import BACKGROUND, TEXT, Theme
 from kvlab.lab.driver import Driver, SimDriver
 from kvlab.lab.narrate import messages
-from kvlab.lab.view import View, view_of
+from kvlab.lab.view import Tab, View, view_of
 from kvlab.messages import NodeId, OpId
 from kvlab.script.commands import Cluster
 from kvlab.script.help import Page, help_on
@@ -176,7 +176,9 @@ class LabApp(App[None]):
         self._page: Callable[[View], Page] | None = None
         self._asking: Action | None = None
         self._number = ""
-        self._help = self._maximised = False
+        self._help = 0
+        self.tab: Tab = "cluster"
+        self._tab_before: Tab = "cluster"
         self._ticked_s = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
         self._animation: Timer | None = None
@@ -302,7 +304,7 @@ class LabApp(App[None]):
             said=tuple(reversed(self._said)),
             prompt=question,
             help=self._help,
-            maximised=self._maximised,
+            tab=self.tab,
             moving=self.animate_messages,
         )
         page = self._page(view) if self._page is not None else None
@@ -367,6 +369,8 @@ class LabApp(App[None]):
             self._say(f"{action.shown_key or action.key} ({action.label}) cannot be used now: {refusal}.")
         elif action.needs_node:
             self._asking = action
+        elif action.tab is not None:
+            self._show(action.tab)
         elif action.line is not None:
             self._begin(self._do_line(action.line(view, "")))
         else:
@@ -378,9 +382,10 @@ class LabApp(App[None]):
             case "quit":
                 self.exit()
             case "help":
-                self._help = not self._help
+                size = (self.size.width, self.size.height)
+                self._help = (self._help + 1) % (help_pages(view, size) + 1)
             case "maximise":
-                self._maximised = not self._maximised
+                self._show("operation" if self.tab != "operation" else self._tab_before)
             case "command":
                 self._line.open()
             case "pause_view":
@@ -396,9 +401,14 @@ class LabApp(App[None]):
             case _:
                 raise AssertionError(f"no such action: {name}")
 
+    def _show(self, tab: Tab) -> None:
+        """Open this tab; `m` leads back from the operation to the one before it."""
+        self._tab_before = self.tab if self.tab != "operation" else "cluster"
+        self.tab, self._help = tab, 0
+
     def action_cancel(self) -> None:
         self._stop_asking()
-        self._help, self._page = False, None
+        self._help, self._page = 0, None
         self._say("")
 
     def _stop_asking(self) -> None:
@@ -406,20 +416,25 @@ class LabApp(App[None]):
         self._dirty = True
 
     def on_key(self, event: ui.Key) -> None:
-        """The number of a node, when one was asked for; Enter ends it where one could be longer."""
-        if self._asking is None or not (event.key.isdecimal() or event.key in ("enter", "backspace")):
-            return
-        event.stop()
+        """The number of a node, when one was asked for."""
+        if self._asking is not None and (event.key.isdecimal() or event.key in ("enter", "backspace")):
+            event.stop()
+            event.prevent_default()  # else the digit would open a tab as well
+            self._answer(event.key)
+
+    def _answer(self, key: str) -> None:
+        """A digit of the number that was asked for; Enter ends it where one could be longer."""
         action, view = self._asking, self.view()
+        assert action is not None
         names = action.nodes(view)
         self._dirty = True
-        if event.key == "backspace":
+        if key == "backspace":
             self._number = self._number[:-1]
             return
-        self._number += event.key if event.key != "enter" else ""
+        self._number += key if key != "enter" else ""
         name = NodeId(f"n{self._number}")
         longer = [node for node in names if node.startswith(name) and node != name]
-        if name in names and (not longer or event.key == "enter"):
+        if name in names and (not longer or key == "enter"):
             self._stop_asking()
             assert action.line is not None
             self._begin(self._do_line(action.line(view, name)))

@@ -8,6 +8,7 @@ without a cluster, and a replay draws as the live run did.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -19,6 +20,8 @@ from kvlab.script.help import Page
 from kvlab.stages import Stage
 from kvlab.trace.events import AnyEvent, LineFailed, LinkChanged, Said, ScriptLine
 from kvlab.trace.model import Model, Node, Operation, causal_order
+
+Tab: TypeAlias = Literal["cluster", "operation", "data", "messages", "load", "code"]
 
 FLIGHTS_MAX = 24
 FLIGHT_MS_MAX = 8000
@@ -101,8 +104,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str = ""
     """A question that is to be answered with the next keys."""
     hints: tuple[Hint, ...] = ()
-    help: bool = False
-    maximised: bool = False
+    help: int = 0
+    """Which page of the keys is read, from 1; 0 if none."""
+    tab: Tab = "cluster"
     moving: bool = True
     """Whether messages under way are drawn."""
 

@@ -66,6 +66,7 @@ def test_each_put_writes_the_next_value() -> None:
         ("remove", view(births(1), stage=1, nodes=1), "no ring"),
         ("add", view(births(NODES_MAX), nodes=NODES_MAX), "12 nodes are all"),
         ("earlier", WELL, "no other operation"),
+        ("show_messages", view(births(1), stage=1, nodes=1), "nothing travels"),
     ],
 )
 def test_what_cannot_be_used_says_why(name: str, seen: View, why: str) -> None:

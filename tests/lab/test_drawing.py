@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from kvlab.lab.actions import ACTIONS, TAB_ACTIONS
 from kvlab.lab.draw.canvas import Canvas, fit, shown
 from kvlab.lab.draw.ring import legible
-from kvlab.lab.draw.screen import compose, screen
-from kvlab.lab.draw.theme import Theme
+from kvlab.lab.draw.screen import compose, help_pages, screen
+from kvlab.lab.draw.theme import DEAD, TEXT, Theme
 from kvlab.lab.narrate import sentences
 from kvlab.lab.view import Flight, View
 from kvlab.messages import NodeId, RingSpec
 from kvlab.script.commands import USAGE
 from kvlab.script.help import help_on
+from kvlab.stages import STAGES
 from kvlab.trace.events import AnyEvent, LineFailed, NodeStarting, Overwritten, ScriptLine
 from tests.lab.stories import births, cut, death, mirrored, put, view
 
@@ -31,7 +33,7 @@ def scenes() -> dict[str, View]:
         "written": view(births(), put()),
         "unknown": view(births(), put(), death("n3", 400), put("n1.0.2", 500, b"bread", silent="n3")),
         "cut": view(births(), put(), cut(400)),
-        "help": view(births(), put(), help=True),
+        "help": view(births(), put(), help=1),
         "hashmap": view(births(1), stage=1, nodes=1),
         "mirrors": view(births(3), mirrored(), stage=2, nodes=3),
     }
@@ -158,6 +160,47 @@ def test_zones_are_shown_where_there_is_more_than_one() -> None:
     one = view(births(), put())
     for size in SIZES:
         assert "n3·z1" not in "\n".join(compose(one, size, Theme()).text())
+
+
+@pytest.mark.parametrize("size", [(60, 20), *SIZES, (200, 60)])
+@pytest.mark.parametrize("stage", [stage.number for stage in STAGES])
+def test_every_tab_of_every_stage_says_something_within_its_window(stage: int, size: tuple[int, int]) -> None:
+    nodes = {1: 1, 2: 3}.get(stage, 5)
+    for tab in TAB_ACTIONS:
+        seen = view(births(nodes), put() if nodes == 5 else [], stage=stage, nodes=nodes, tab=tab.tab)
+        drawn = compose(seen, size, Theme())
+        assert "".join(drawn.text()[2:-6]).strip(), f"{tab.label} of stage {stage} is empty"
+        assert {sum(map(cell_len, row)) for row in drawn.chars} == {size[0]}
+        assert all(row.isascii() for row in compose(seen, size, Theme(ascii=True)).text())
+
+
+def test_the_tab_line_names_all_six_in_the_smallest_window_and_marks_the_open_one() -> None:
+    seen = view(births(), put(), tab="data")
+    row = compose(seen, (60, 20), Theme()).text()[1]
+    assert row.strip() == "1 cluster  2 operation  3 data  4 messages  5 load  6 code"
+    plain = screen(seen, (60, 20), Theme(colour=False))[1]
+    marked = [segment.text for segment in plain if segment.style is not None and segment.style.reverse]
+    assert marked == [" 3 data "]
+
+
+def test_a_tab_without_anything_to_show_is_grey() -> None:
+    def colour(stage: int, nodes: int) -> object:
+        row = screen(view(births(nodes), stage=stage, nodes=nodes), (80, 24), Theme())[1]
+        style = next(segment.style for segment in row if "messages" in segment.text)
+        assert style is not None
+        return style.color
+
+    assert colour(1, 1) == Theme().style(DEAD).color
+    assert colour(4, 5) == Theme().style(TEXT).color
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
+def test_the_pages_of_help_name_every_key_once(size: tuple[int, int]) -> None:
+    pages = help_pages(view(births()), size)
+    read = [compose(view(births(), help=i + 1), size, Theme()).text() for i in range(pages)]
+    drawn = "\n".join(row for page in read for row in page)
+    for action in ACTIONS:
+        assert drawn.count(f"  {action.help[:40]}") == 1, action.help
 
 
 @pytest.mark.parametrize("topic", ["", *USAGE])

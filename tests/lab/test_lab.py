@@ -259,6 +259,8 @@ def test_stage_1_shows_its_one_node_and_its_keys() -> None:
         await shows(pilot, app, "ONE DICT", "cart:42 = milk", "1 key")
         await pilot.press("p")
         await shows(pilot, app, "is one node: there is no network")
+        await pilot.press("4")
+        await shows(pilot, app, "4 (messages) cannot be used now", "nothing travels", "ONE DICT")
         await pilot.press("k", "1")
         await shows(pilot, app, "its dict is gone", "Press r and then 1")
         await pilot.press("w")
@@ -293,13 +295,33 @@ def test_help_shows_every_key_at_every_size() -> None:
     async def read(pilot: Pilot[None], app: LabApp) -> None:
         await shows(pilot, app, "5/5 up")
         await pilot.press("question_mark")
-        await shows(pilot, app, "end its process at once", "end every node and leave")
+        await shows(pilot, app, "end its process at once", "more: press ?")
+        await pilot.press("question_mark")
         await pilot.resize_terminal(50, 10)
         await shows(pilot, app, "needs 60 columns")
         await pilot.resize_terminal(120, 40)
         await shows(pilot, app, "end every node and leave")
 
     lab(read, size=(80, 24), first_put=False)
+
+
+def test_the_numbers_open_tabs_but_answer_first_the_question_which_node() -> None:
+    async def leaf(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up", "1 cluster  2 operation")
+        await pilot.press("3")
+        await shows(pilot, app, "DATA")
+        await pilot.press("k", "2")
+        await shows(pilot, app, "4/5 up", "n2 was killed", "DATA")
+        await pilot.press("6")
+        await shows(pilot, app, "kvlab/stages/s04_replication.py")
+        await pilot.press("m")
+        await shows(pilot, app, "OPERATION")
+        await pilot.press("m")
+        await shows(pilot, app, "kvlab/stages/s04_replication.py")
+        await pilot.press("1")
+        await shows(pilot, app, "NODE STATE")
+
+    lab(leaf, first_put=False)
 
 
 def test_the_animation_timer_sleeps_when_nothing_moves() -> None:

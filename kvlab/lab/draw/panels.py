@@ -162,7 +162,7 @@ def operation(view: View, size: Size, theme: Theme) -> Canvas:
         rows = rows[len(rows) - (room - 1) :] if room > 1 else []
         dropped = op.cut + len(op.events) - sum(map(len, rows)) - bool(op.outcome)
         before = f"{theme.glyphs.more} {counted(dropped, 'event')} before"
-        text = before if view.maximised else f"{before} (m: all)"
+        text = before if view.tab == "operation" else f"{before} (m: all)"
         canvas.put(1, y, fit(text, width - 2, theme.glyphs.more), theme.style(DIM))
         y += 1
     for row in rows[:room]:

@@ -1,16 +1,19 @@
-"""The whole screen: a header, the panels that fit, two sentences, the command line and the keys."""
+"""The whole screen: a header, the tabs, the one that is open, two sentences, the command line and the keys.
+
+Each tab is drawn by a function of its own, in a file of its own: (view, size, theme) -> Canvas.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import groupby
 
-from kvlab.lab.actions import ACTIONS
-from kvlab.lab.draw import panels
+from kvlab.lab.actions import ACTIONS, TAB_ACTIONS
+from kvlab.lab.draw import cluster, code, data, load, messages, operation
 from kvlab.lab.draw.canvas import Canvas, Row, Size, fit, shortened, wrapped
-from kvlab.lab.draw.ring import legible, ring, strip
-from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, BAR, DEAD, DIM, FAINT, GOOD, TEXT, Theme
+from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, BAR, DEAD, DIM, GOOD, TEXT, Theme
 from kvlab.lab.narrate import sentences
-from kvlab.lab.view import View
+from kvlab.lab.view import Tab, View, counted
 from kvlab.script.help import Page
 
 WIDTH_MIN, HEIGHT_MIN = 60, 20
@@ -45,15 +48,16 @@ def _compose(view: View, size: Size, theme: Theme) -> Canvas:
     if width < WIDTH_MIN or height < HEIGHT_MIN:
         return _too_small(canvas, size, theme)
     _header(canvas, view, theme)
+    _tabs(canvas, 1, view, theme)
     footer = _footer_rows(view, width)
     talk = _talk_rows(height)
-    body: Size = (width, height - 1 - talk - 1 - footer)
+    body: Size = (width, height - 2 - talk - 1 - footer)
     if view.page is not None:
-        canvas.paste(0, 1, _page(view.page, (width, body[1] + talk), theme))
+        canvas.paste(0, 2, _page(view.page, (width, body[1] + talk), theme))
     elif view.help:
-        canvas.paste(0, 1, _help(view, (width, body[1] + talk), theme))
+        canvas.paste(0, 2, _help(view, (width, body[1] + talk), theme))
     else:
-        canvas.paste(0, 1, _body(view, body, theme))
+        canvas.paste(0, 2, DRAWN[view.tab](view, body, theme))
         _talk(canvas, height - footer - 1 - talk, talk, view, theme)
     _command(canvas, height - footer - 1, view, theme)
     _footer(canvas, height - footer, view, theme)
@@ -90,89 +94,62 @@ def _header(canvas: Canvas, view: View, theme: Theme) -> None:
     canvas.put(canvas.width - len(badge) - 1, 0, badge, theme.style(BACKGROUND, colour, bold=True))
 
 
-# -- the panels ----------------------------------------------------------------------------------
+# -- the tabs ------------------------------------------------------------------------------------
+
+DRAWN: dict[Tab, Callable[[View, Size, Theme], Canvas]] = {
+    "cluster": cluster.draw,
+    "operation": operation.draw,
+    "data": data.draw,
+    "messages": messages.draw,
+    "load": load.draw,
+    "code": code.draw,
+}
 
 
-def _body(view: View, size: Size, theme: Theme) -> Canvas:
-    width, height = size
-    if view.maximised:
-        return panels.operation(view, size, theme)
-    left: Size = (width - max(panels.ROW_OF_NODES + 3, width * 2 // 5), height)
-    if width >= 100 and (not view.stage.ring or legible(view.ring, (left[0], height - 1))):
-        return _wide(view, size, left, theme)
-    return _narrow(view, size, theme)
-
-
-def _wide(view: View, size: Size, left: Size, theme: Theme) -> Canvas:
-    """The ring to the left; nodes, operation and log to the right."""
-    width, height = size
-    canvas = Canvas(size, theme.style())
-    main = ring(view, left, theme) if view.stage.ring else _held(view, left, theme)
-    canvas.paste(0, 0, main)
-    x = left[0] + 1
-    for y in range(height):
-        canvas.put(left[0], y, theme.glyphs.yes, theme.style(FAINT))
-    right = width - x
-    nodes = _nodes_rows(view, height // 2)
-    lines = 5 if height >= 28 else 0
-    canvas.paste(x, 0, panels.nodes(view, (right, nodes), theme))
-    canvas.paste(x, nodes + 1, panels.operation(view, (right, height - nodes - 2 - lines), theme))
-    if lines:
-        canvas.paste(x, height - lines, panels.log(view, (right, lines), theme))
-    return canvas
-
-
-def _narrow(view: View, size: Size, theme: Theme) -> Canvas:
-    """The ring as a strip; below it the nodes and the operation, side by side if there is room."""
-    width, height = size
-    canvas = Canvas(size, theme.style())
-    top = 0
-    if view.stage.ring:
-        canvas.paste(0, 0, strip(view, (width, 3), theme))
-        top = 4 if height >= 22 else 3
-    rest = height - top
-    if width < panels.ROW_OF_NODES + 31:
-        nodes = _nodes_rows(view, max(3, rest - 4))
-        canvas.paste(0, top, panels.nodes(view, (width, nodes), theme))
-        canvas.paste(0, top + nodes, panels.operation(view, (width, rest - nodes), theme))
-        return canvas
-    nodes_width = panels.ROW_OF_NODES
-    nodes = _nodes_rows(view, rest)
-    canvas.paste(0, top, panels.nodes(view, (nodes_width, nodes), theme))
-    below = rest - nodes - 1
-    if not view.stage.ring and below >= 5:
-        canvas.paste(0, top + nodes + 1, _held(view, (nodes_width, below), theme))
-    elif below >= 3:
-        canvas.paste(0, top + nodes + 1, panels.log(view, (nodes_width, below), theme))
-    canvas.paste(nodes_width, top, panels.operation(view, (width - nodes_width, rest), theme))
-    return canvas
-
-
-def _held(view: View, size: Size, theme: Theme) -> Canvas:
-    """Where there is no ring: what the node holds, or what each of the mirrors does."""
-    return panels.mirrors(view, size, theme) if view.stage.mirrored else panels.store(view, size, theme)
-
-
-def _nodes_rows(view: View, most: int) -> int:
-    return min(most, 1 + len(view.nodes) + len(panels.network(view)))
+def _tabs(canvas: Canvas, y: int, view: View, theme: Theme) -> None:
+    """The six tabs: the one that is open on a ground of its own, grey those that have nothing to show."""
+    canvas.fill(y, theme.style(DIM, BAR))
+    x = 1
+    for action in TAB_ACTIONS:
+        chosen, usable = action.tab == view.tab, not action.refusal(view)
+        text, ground = (BACKGROUND, ACCENT) if chosen else (TEXT if usable else DEAD, BAR)
+        if chosen:
+            canvas.put(x - 1, y, f" {action.key} {action.label} ", theme.style(text, ground, bold=True))
+        else:
+            canvas.put(x, y, action.key, theme.style(ACCENT if usable else DEAD, BAR, bold=usable))
+            canvas.put(x + 2, y, action.label, theme.style(text, ground))
+        x += len(action.key) + 1 + len(action.label) + 2
 
 
 # -- help ----------------------------------------------------------------------------------------
 
 
 def _help(view: View, size: Size, theme: Theme) -> Canvas:
-    """The keys, one a row, and what they do."""
+    """The keys, one a row, and what they do; as many of them as fit, the others one `?` further on."""
     width, height = size
     canvas = Canvas(size, theme.style())
     rows = [list(group) for _, group in groupby(ACTIONS, lambda action: action.help)]
-    for y, (action, *others) in enumerate(rows[:height]):
-        refusal = action.refusal(view)
-        keys = " ".join(one.shown_key or one.key for one in (action, *others))
-        canvas.put(1, y, f"{keys:>5}", theme.style(DEAD if refusal else ACCENT, bold=not refusal))
-        text = fit(action.help, width - 9, theme.glyphs.more)
-        canvas.put(8, y, text, theme.style(DIM if refusal else TEXT))
-    _cut_off(canvas, len(rows), theme)
+    first = (view.help - 1) * (height - 1) if len(rows) > height else 0
+    shown_rows = rows[first : first + height - (len(rows) > height)]
+    for y, group in enumerate(shown_rows):
+        action, refusal = group[0], all(one.refusal(view) for one in group)
+        keys = [one.shown_key or one.key for one in group]
+        text = " ".join(keys) if len(keys) < 3 else f"{keys[0]} - {keys[-1]}"
+        canvas.put(1, y, f"{text:>6}", theme.style(DEAD if refusal else ACCENT, bold=not refusal))
+        text = fit(action.help, width - 10, theme.glyphs.more)
+        canvas.put(9, y, text, theme.style(DIM if refusal else TEXT))
+    if (left := len(rows) - first - len(shown_rows)) > 0:
+        canvas.put(
+            1, height - 1, f"{theme.glyphs.more} {counted(left, 'row')} more: press ?", theme.style(DIM)
+        )
     return canvas
+
+
+def help_pages(view: View, size: Size) -> int:
+    """In how many pages the keys are told in a window of this size."""
+    rows = len({action.help for action in ACTIONS})
+    height = size[1] - 3 - _footer_rows(view, size[0])
+    return 1 if rows <= height else -(-rows // max(1, height - 1))
 
 
 def _cut_off(canvas: Canvas, needed: int, theme: Theme) -> None:
