@@ -318,8 +318,9 @@ class HandBack(Request[TookBack], Generic[C], frozen=True):
 
 class Forward(Request[Forwarded], frozen=True):
     """You are a replica of this key and I am not: coordinate this write (None: of a tombstone) to all of
-    them, until w have it. It replaces what `context` has seen."""
+    them, until w have it. It replaces what `context` has seen. `write` is the name of this one write."""
 
+    write: str
     key: Key
     item: Item | None
     w: int

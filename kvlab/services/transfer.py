@@ -147,24 +147,21 @@ class Transfer(Generic[C]):
         seats = Seats(key, self.placement)
         return await self._ask(seats, next(iter(seats.now)), addressed)
 
-    async def ask_in_turn(
-        self,
-        key: Key,
-        addressed: Callable[[int], Request[R]],
-        first: NodeId | None = None,
-        timeout_ms: float | None = None,
-        among: Sequence[NodeId] | None = None,
-    ) -> AsyncIterator[tuple[NodeId, Answer[R]]]:
-        """Ask the key's replicas one after the other, nearest first, for as long as the caller goes on.
+    async def ask_one(
+        self, key: Key, replica: NodeId, addressed: Callable[[int], Request[R]], timeout_ms: float
+    ) -> R:
+        """Ask this replica of the key, or its heir. Raises what `Env.ask` does, but RingMoved."""
+        return await self._ask(Seats(key, self.placement), replica, addressed, timeout_ms)
 
-        If `first` is one of them, it is asked before the others. With `among`, only these replicas are asked,
-        and in that order.
-        """
+    async def ask_in_turn(
+        self, key: Key, addressed: Callable[[int], Request[R]]
+    ) -> AsyncIterator[tuple[NodeId, Answer[R]]]:
+        """Ask the key's replicas one after the other, nearest first, for as long as the caller goes on."""
         seats = Seats(key, self.placement)
-        for replica in sorted(seats.now if among is None else among, key=lambda replica: replica != first):
+        for replica in list(seats.now):
             answer: Answer[R]
             try:
-                answer = await self._ask(seats, replica, addressed, timeout_ms)
+                answer = await self._ask(seats, replica, addressed)
             except OperationError as error:
                 answer = error
             yield replica, answer

@@ -13,14 +13,12 @@ Source  DeCandia et al. 2007, section 4.5; R + W > N from Gifford 1979; the writ
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from kvlab.config import ClusterConfig
 from kvlab.core.quorum import Answers, Tally
 from kvlab.core.store import Store
 from kvlab.core.versions import newest
-from kvlab.env import Answer, Env
-from kvlab.errors import OperationError, QuorumNotReached
+from kvlab.env import Env
+from kvlab.errors import QuorumNotReached
 from kvlab.messages import (
     Fetch,
     Fetched,
@@ -35,6 +33,7 @@ from kvlab.messages import (
     TransferRequest,
     Version,
 )
+from kvlab.services.read_repair import ReadRepair
 from kvlab.services.transfer import Transfer
 
 
@@ -43,6 +42,7 @@ class QuorumNode:
         self.env, self.config = env, config
         self.store: Store[Version] = Store(observer=env.changed)
         self.transfer = Transfer(env, self.store, ring, config.n)
+        self.repair = ReadRepair[Version](env, self.transfer)
         self.r = config.r or config.n // 2 + 1
         self.w = config.w or config.n // 2 + 1
         self.stamped_ms = 0  # the last stamp given here: no two writes of one coordinator tie
@@ -90,31 +90,8 @@ class QuorumNode:
         if self.config.read_write_back and found is not None and agreeing < self.w:
             await self.write(key, found, self.w)
         if self.config.read_repair:
-            self.env.later(self.repair(key, answers, asked))
+            self.env.later(self.repair.after(key, answers, asked))
         return found
-
-    async def repair(
-        self,
-        key: Key,
-        answers: Answers[Version],
-        late: AsyncIterator[tuple[NodeId, Answer[Fetched[Version]]]],
-    ) -> None:
-        """Bring the replicas up to date that are behind, and those whose answers come too late to count."""
-        await self.mend(key, answers)
-        async for replica, answer in late:
-            answers.add(replica, answer)
-            await self.mend(key, answers)
-
-    async def mend(self, key: Key, answers: Answers[Version]) -> None:
-        for replica in answers.behind():
-            version = answers.agreed()
-            assert version is not None, "somebody is behind somebody"
-            try:
-                await self.env.ask(replica, Keep(key, version, self.transfer.ring.epoch))
-            except OperationError:
-                continue  # it stays behind until the next read
-            answers.copies[replica] = version
-            self.env.repaired(key, replica, "read")
 
     async def stamp(self, key: Key) -> int:
         """When a write now is said to be made: by my clock, and after my last one.

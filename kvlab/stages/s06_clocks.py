@@ -4,24 +4,20 @@ Adds    contexts, dots and siblings (core/clocks.py); a write is numbered by one
         another node forwards it; ways to resolve siblings, one of them your own.
 Fixes   no clock of the wall chooses any more: two writers who had not seen each other's write both keep it,
         and the conflict is seen, not lost.
-Broken  somebody has to resolve what was kept. A write whose coordinator falls silent is tried by the next
-        one, and if the first had done it after all, the value is its own sibling: shown once, but two
-        writes, and the writer has seen one of them. And a dead node is found out only by time-outs, again
-        on every request.
+Broken  somebody has to resolve what was kept. And a dead node is found out only by time-outs, again on
+        every request.
 Source  DeCandia et al. 2007, section 4.4; Preguica et al. 2010 for the dots.
 """
 
 from __future__ import annotations
-
-from collections.abc import AsyncIterator
 
 from kvlab.config import ClusterConfig
 from kvlab.core import resolution
 from kvlab.core.clocks import contains, merged, pruned, written
 from kvlab.core.quorum import Answers, Tally
 from kvlab.core.store import Store
-from kvlab.env import Answer, Env
-from kvlab.errors import OperationError, Outcome, PeerSilent, QuorumNotReached
+from kvlab.env import Env
+from kvlab.errors import QuorumNotReached
 from kvlab.messages import (
     NOTHING,
     Context,
@@ -41,6 +37,8 @@ from kvlab.messages import (
     TransferRequest,
 )
 from kvlab.services.actors import Actors
+from kvlab.services.forwarding import Forwarding
+from kvlab.services.read_repair import ReadRepair
 from kvlab.services.transfer import Transfer
 
 
@@ -50,6 +48,8 @@ class ClocksNode:
         self.actors = Actors(env)
         self.store: Store[Siblings] = Store(observer=self.actors.changed)
         self.transfer = Transfer(env, self.store, ring, config.n)
+        self.forwarding = Forwarding(env, config, self.transfer, self.number)
+        self.repair = ReadRepair[Siblings](env, self.transfer)
         self.resolve = resolution.load(config.resolve)
         self.r = config.r or config.n // 2 + 1
         self.w = config.w or config.n // 2 + 1
@@ -82,26 +82,8 @@ class ClocksNode:
         return any(mine.value is not None and contains(context, mine.dot) for mine in found.siblings)
 
     async def forward(self, key: Key, item: Item | None, w: int, context: Context) -> Context:
-        """By this node if it is a replica of the key; else by the first that does not refuse or fall silent.
-
-        Who was waiting for others itself has to be waited for a little longer.
-        """
-        tried = Tally(1, [])
-        async for replica, answer in self.transfer.ask_in_turn(
-            key,
-            lambda epoch: Forward(key, item, w, context, epoch),
-            first=self.env.me,
-            timeout_ms=1.25 * self.config.timeout_ms,
-        ):
-            if isinstance(answer, Forwarded):
-                return answer.context
-            if isinstance(answer, QuorumNotReached):
-                raise answer  # my own
-            tried.of.append(replica)
-            tried.add(replica, answer)
-            if answer.outcome is Outcome.UNKNOWN and not isinstance(answer, PeerSilent):
-                break  # it has the write, and found no quorum: nor would the next
-        raise tried.missing("the write", QuorumNotReached)
+        """By this node if it is a replica of the key, else by one that is."""
+        return await self.forwarding.write(key, item, w, context)
 
     async def write(self, key: Key, copy: Siblings, w: int) -> None:
         acks = Tally(w, self.replicas(key))
@@ -126,31 +108,8 @@ class ClocksNode:
         if self.config.read_write_back and found is not None and agreeing < self.w:
             await self.write(key, found, self.w)
         if self.config.read_repair:
-            self.env.later(self.repair(key, answers, asked))
+            self.env.later(self.repair.after(key, answers, asked))
         return found
-
-    async def repair(
-        self,
-        key: Key,
-        answers: Answers[Siblings],
-        late: AsyncIterator[tuple[NodeId, Answer[Fetched[Siblings]]]],
-    ) -> None:
-        """Bring the replicas up to date that are behind, and those whose answers come too late to count."""
-        await self.mend(key, answers)
-        async for replica, answer in late:
-            answers.add(replica, answer)
-            await self.mend(key, answers)
-
-    async def mend(self, key: Key, answers: Answers[Siblings]) -> None:
-        for replica in answers.behind():
-            copy = answers.agreed()
-            assert copy is not None, "somebody is behind somebody"
-            try:
-                await self.env.ask(replica, Keep(key, copy, self.transfer.ring.epoch))
-            except OperationError:
-                continue  # it stays behind until the next read
-            answers.copies[replica] = copy
-            self.env.repaired(key, replica, "read")
 
     def agree(self, a: Siblings | None, b: Siblings | None) -> Siblings | None:
         """What two replicas should both hold. Pruned here and not as it is written: what is sent still
@@ -173,7 +132,7 @@ class ClocksNode:
             case Fetch():
                 return await self.on_fetch(sender, request)
             case Forward():
-                return await self.on_forward(sender, request)
+                return await self.forwarding.on(sender, request)
             case _:
                 return await self.transfer.on(sender, request)
 
@@ -191,10 +150,9 @@ class ClocksNode:
         await self.transfer.admit(sender, request)
         return Fetched(self.store.get(request.key, self.env.now_ms()))
 
-    async def on_forward(self, sender: NodeId, request: Forward) -> Forwarded:
+    async def number(self, request: Forward) -> Context:
         """Number the write, keep it here first of all, so that its dot is never given to another, and then
         let all replicas have it."""
-        await self.transfer.admit(sender, request)
         key, item, now_ms = request.key, request.item, self.env.now_ms()
         mine = self.store.get(key, now_ms)
         actor = self.actors.next(key, mine)
@@ -202,4 +160,4 @@ class ClocksNode:
         copy, context = written(mine, request.context, actor, value, now_ms, expires_ms)
         self.store.put(key, copy, now_ms)
         await self.write(key, copy, request.w)
-        return Forwarded(context)
+        return context

@@ -12,16 +12,14 @@ Source  DeCandia et al. 2007, section 4.6.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from kvlab.config import ClusterConfig
 from kvlab.core import resolution
 from kvlab.core.clocks import contains, merged, pruned, written
 from kvlab.core.detectors import Belief
 from kvlab.core.quorum import Answers, Tally
 from kvlab.core.store import Store
-from kvlab.env import Answer, Env
-from kvlab.errors import OperationError, Outcome, PeerSilent, QuorumNotReached
+from kvlab.env import Env
+from kvlab.errors import QuorumNotReached
 from kvlab.messages import (
     NOTHING,
     Context,
@@ -30,7 +28,6 @@ from kvlab.messages import (
     FindHint,
     Forward,
     Forwarded,
-    FoundHint,
     Gossip,
     Gossiped,
     HandBack,
@@ -49,8 +46,10 @@ from kvlab.messages import (
     TransferRequest,
 )
 from kvlab.services.actors import Actors
+from kvlab.services.forwarding import Forwarding
 from kvlab.services.handoff import Handoff
 from kvlab.services.members import Members
+from kvlab.services.read_repair import ReadRepair
 from kvlab.services.transfer import Transfer
 
 
@@ -60,6 +59,8 @@ class SloppyNode:
         self.actors = Actors(env)
         self.store: Store[Siblings] = Store(observer=self.actors.changed)
         self.transfer = Transfer(env, self.store, ring, config.n)
+        self.forwarding = Forwarding(env, config, self.transfer, self.number)
+        self.repair = ReadRepair[Siblings](env, self.transfer)
         self.members = Members(env, config, self.transfer)
         both = lambda a, b: pruned(merged(a, b), config.prune)  # noqa: E731
         self.handoff = Handoff(env, config, self.transfer, both, self.on_keep, self.alive)
@@ -95,32 +96,11 @@ class SloppyNode:
         return any(mine.value is not None and contains(context, mine.dot) for mine in found.siblings)
 
     async def forward(self, key: Key, item: Item | None, w: int, context: Context) -> Context:
-        """By this node if it is a replica of the key; else by the first that does not refuse or fall silent.
-
-        Who was waiting for others itself has to be waited for a little longer. With no home replica left,
-        by this node all the same, under a name of its own for each write (services/actors.py).
-        """
-        tried = Tally(1, [])
-        async for replica, answer in self.transfer.ask_in_turn(
-            key,
-            lambda epoch: Forward(key, item, w, context, epoch),
-            first=self.env.me,
-            timeout_ms=1.25 * self.config.timeout_ms,
-            among=self.members.living(self.replicas(key)),
-        ):
-            if isinstance(answer, Forwarded):
-                return answer.context
-            if isinstance(answer, QuorumNotReached):
-                raise answer  # my own
-            tried.of.append(replica)
-            tried.add(replica, answer)
-            if answer.outcome is Outcome.UNKNOWN and not isinstance(answer, PeerSilent):
-                break  # it has the write, and found no quorum: nor would the next
-        else:
-            if self.config.hints:
-                mine = Forward(key, item, w, context, self.transfer.ring.epoch)
-                return (await self.on_forward(self.env.me, mine)).context
-        raise tried.missing("the write", QuorumNotReached)
+        """By this node if it is a replica of the key, else by one that is and lives; with none left, by this
+        node all the same, under a name of its own for each write (services/actors.py)."""
+        return await self.forwarding.write(
+            key, item, w, context, self.members.living(self.replicas(key)), myself=self.config.hints
+        )
 
     async def write(self, key: Key, copy: Siblings, w: int) -> None:
         acks = Tally(w, self.replicas(key))
@@ -153,31 +133,8 @@ class SloppyNode:
         if self.config.read_write_back and found is not None and agreeing < self.w:
             await self.write(key, found, self.w)
         if self.config.read_repair:
-            self.env.later(self.repair(key, answers, asked))
+            self.env.later(self.repair.after(key, answers, asked))
         return found
-
-    async def repair(
-        self,
-        key: Key,
-        answers: Answers[Siblings],
-        late: AsyncIterator[tuple[NodeId, Answer[Fetched[Siblings] | FoundHint[Siblings]]]],
-    ) -> None:
-        """Bring the replicas up to date that are behind, and those whose answers come too late to count."""
-        await self.mend(key, answers)
-        async for home, answer in late:
-            answers.add(home, answer)
-            await self.mend(key, answers)
-
-    async def mend(self, key: Key, answers: Answers[Siblings]) -> None:
-        for replica in answers.behind():
-            copy = answers.agreed()
-            assert copy is not None, "somebody is behind somebody"
-            try:
-                await self.env.ask(replica, Keep(key, copy, self.transfer.ring.epoch))
-            except OperationError:
-                continue  # it stays behind until the next read
-            answers.copies[replica] = copy
-            self.env.repaired(key, replica, "read")
 
     def agree(self, a: Siblings | None, b: Siblings | None) -> Siblings | None:
         both = merged(a, b)
@@ -216,7 +173,7 @@ class SloppyNode:
             case Fetch():
                 return await self.on_fetch(sender, request)
             case Forward():
-                return await self.on_forward(sender, request)
+                return await self.forwarding.on(sender, request)
             case KeepHint() | FindHint() | HandBack():
                 return await self.handoff.on(sender, request)
             case Gossip():
@@ -238,10 +195,9 @@ class SloppyNode:
         await self.transfer.admit(sender, request)
         return Fetched(self.store.get(request.key, self.env.now_ms()))
 
-    async def on_forward(self, sender: NodeId, request: Forward) -> Forwarded:
+    async def number(self, request: Forward) -> Context:
         """Number the write, keep it here first of all, so that its dot is never given to another, and then
         let all replicas have it. Who is no home replica keeps nothing, and begins under a new name."""
-        await self.transfer.admit(sender, request)
         key, item, now_ms = request.key, request.item, self.env.now_ms()
         mine = self.store.get(key, now_ms)
         actor = self.actors.next(key, mine)
@@ -251,4 +207,4 @@ class SloppyNode:
         if self.env.me in self.replicas(key):
             self.store.put(key, copy, now_ms)
         await self.write(key, copy, request.w)
-        return Forwarded(context)
+        return context

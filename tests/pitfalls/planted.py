@@ -36,9 +36,9 @@ from kvlab.services import ring_change
 from kvlab.services.actors import Actors
 from kvlab.services.handoff import Handoff
 from kvlab.services.members import Members
+from kvlab.services.read_repair import ReadRepair
 from kvlab.services.transfer import Transfer
 from kvlab.stages import s05_quorum, s06_clocks
-from kvlab.stages.s05_quorum import QuorumNode
 from kvlab.stages.s06_clocks import ClocksNode
 
 
@@ -103,10 +103,10 @@ def the_first_of_a_tie_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 def late_answers_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is behind among the R that were counted is repaired, and nobody else."""
 
-    async def repair(self: QuorumNode, key: Key, answers: Any, late: Iterable[Any]) -> None:
-        await self.mend(key, answers)
+    async def after(self: ReadRepair[Any], key: Key, answers: Any, late: Iterable[Any]) -> None:
+        await self._mend(key, answers)
 
-    monkeypatch.setattr(QuorumNode, "repair", repair)
+    monkeypatch.setattr(ReadRepair, "after", after)
 
 
 # -- stage 6 -------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def test_what_stage_4_cannot_serve_is_refused_with_the_reason(line: str, said: s
         ("cluster stage=4 hints=on", "stage 8 adds it"),
         ("cluster stage=4 antientropy=on", "stage 9 adds it"),
         ("cluster stage=4 choice=cp", "stage 2 does"),
-        ("cluster stage=8", "stage 8"),
+        ("cluster stage=10", "there is no stage 10"),
         ("cluster stage=1 nodes=3", "nodes=1, always"),
         ("cluster stage=3 n=3", "n=1, always"),
         ("cluster stage=4 nodes=40", "must be 3 to 12"),

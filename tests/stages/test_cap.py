@@ -522,6 +522,7 @@ def test_durable_nodes_may_all_die_at_once_and_nothing_is_lost_or_reported(choic
             await world.kill(node)
         for node in world.members():
             await world.restart(node)
+        await world.sleep(RECONCILED_S)
         assert await reads(world) == [(b"v",)] * 3
         assert await reads(world, b"gone") == [()] * 3
         await put(world, "w", "n3")

@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from kvlab.config import ClusterConfig
 from kvlab.core.clocks import node_of
 from kvlab.errors import Outcome, UserError
-from kvlab.messages import Actor, Context, NodeId, Siblings
+from kvlab.messages import Actor, Context, Dot, Forwarded, NodeId, Siblings, decode
 from kvlab.stages import checked
 from kvlab.trace.events import AnyEvent, Repaired, Sent
 from kvlab.world.host import context_in, context_of
@@ -233,16 +233,18 @@ def test_a_delete_reaches_a_replica_that_was_away() -> None:
 # -- forwarding --------------------------------------------------------------------------------------
 
 
-def test_a_replica_coordinates_itself_and_another_node_forwards_to_the_first() -> None:
+def test_a_replica_coordinates_itself_and_another_node_forwards_to_the_first_that_answers() -> None:
     told: list[AnyEvent] = []
 
     async def body(world: SimWorld) -> None:
-        one, two, _, out = await placed(world)
+        one, two, three, out = await placed(world)
+        await world.slow(one, None, 20)
+        await world.slow(three, None, 20)
         world.watch(told.append)
         ok(await world.put(b"k", b"v", via=two))
         assert forwards() == []
         ok(await world.put(b"k", b"v", via=out))
-        assert forwards() == [(out, one)]
+        assert forwards() == [(out, two)]
 
     def forwards() -> list[tuple[NodeId, NodeId]]:
         return [(e.node, e.to) for e in told if isinstance(e, Sent) and e.kind == "Forward"]
@@ -250,7 +252,7 @@ def test_a_replica_coordinates_itself_and_another_node_forwards_to_the_first() -
     live(6, body)
 
 
-def test_when_the_first_replica_is_dead_the_next_one_coordinates() -> None:
+def test_when_the_first_replica_is_dead_another_one_coordinates() -> None:
     async def body(world: SimWorld) -> None:
         one, *_, out = await placed(world)
         await world.kill(one)
@@ -282,32 +284,66 @@ def test_a_replica_that_found_no_quorum_is_not_followed_by_another() -> None:
     live(6, body)
 
 
-def test_a_write_that_two_replicas_took_is_shown_once() -> None:
-    """The first did it and was too slow to say so. Its writer has seen only the second of the twins."""
+def dots(world: SimWorld) -> set[Dot]:
+    """Of all that anybody holds under the key."""
+    held = [world.host(node).node.store.peek(b"k", world.now_ms()) for node in world.up()]
+    return {sibling.dot for copy in held if copy is not None for sibling in copy.siblings}
+
+
+def test_a_write_that_the_network_brings_twice_is_one_write() -> None:
+    """Two would be two siblings, and a delete that has seen the one would leave the other."""
 
     async def body(world: SimWorld) -> None:
-        one, *_, out = await placed(world)
-        await world.slow(out, one, 80)
-        written = await world.put(b"k", b"v", via=out)
-        ok(written)
-        await world.heal()
+        *_, out = await placed(world)
+        await world.duplicate(out, None, 1.0)
+        ok(await world.put(b"k", b"v", via=out))
         await settled(world)
-        assert set((await replicas_hold(world, b"k")).values()) == {(b"v",)}
-        ok(await world.put(b"k", b"new", via=out, context=written.context))
-        assert await read(world) == {b"v", b"new"}
-        ok(await put_seen(world, b"k", b"newest", out))
-        assert await read(world) == {b"newest"}
+        assert len(dots(world)) == 1
+
+    for seed in range(5):
+        live(6, body, seed=seed)
+
+
+def test_a_write_that_was_brought_twice_and_missed_its_quorum_is_one_write_too() -> None:
+    async def body(world: SimWorld) -> None:
+        one, two, three, out = await placed(world)
+        await world.kill(two)
+        await world.kill(three)
+        await world.duplicate(out, one, 1.0)
+        result = await world.put(b"k", b"v", via=out)
+        assert result.outcome is Outcome.UNKNOWN
+        assert len(dots(world)) == 1
 
     live(6, body)
 
 
-def test_when_no_replica_can_be_reached_nothing_is_known() -> None:
+def test_when_the_one_who_was_given_a_write_falls_silent_nobody_else_is_given_it() -> None:
+    """It may have done it, and then another would do it again."""
+
+    async def body(world: SimWorld) -> None:
+        *_, out = await placed(world)
+        deliver = world._network.deliver
+
+        def without_answers(sender: NodeId, generation: int, to: NodeId, data: bytes, *rest: Any) -> None:
+            if not isinstance(decode(data).body, Forwarded):
+                deliver(sender, generation, to, data, *rest)
+
+        world._network.deliver = without_answers  # type: ignore[assignment,method-assign]
+        result = await world.put(b"k", b"v", via=out)
+        assert (result.outcome, result.error) == (Outcome.UNKNOWN, "QuorumNotReached")
+        await settled(world)
+        assert len(dots(world)) == 1
+
+    live(6, body)
+
+
+def test_when_no_replica_can_be_reached_the_write_has_failed_for_nobody_was_given_it() -> None:
     async def body(world: SimWorld) -> None:
         one, two, three, out = await placed(world)
         for node in (one, two, three):
             await world.kill(node)
         result = await world.put(b"k", b"v", via=out)
-        assert (result.outcome, result.error) == (Outcome.UNKNOWN, "QuorumNotReached")
+        assert (result.outcome, result.error) == (Outcome.FAILED, "QuorumNotReached")
         assert f"silent: {one}, {two}, {three}" in result.text
 
     live(6, body)

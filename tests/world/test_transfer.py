@@ -48,6 +48,7 @@ from kvlab.messages import (
 )
 from kvlab.services.transfer import Seats, Transfer
 from kvlab.world.sim import SimWorld
+from kvlab.world.sim.network import Life
 from kvlab.world.world import NodeState
 
 KEYS = [b"k%d" % i for i in range(12)]
@@ -336,12 +337,14 @@ def meddle(world: SimWorld, fate: Fate) -> None:
     """From now on, let `fate` decide what becomes of each message, whatever the faults are."""
     deliver = world._network.deliver
 
-    def meddled(sender: NodeId, generation: int, to: NodeId, data: bytes, dropped: Dropped) -> None:
+    def meddled(
+        sender: NodeId, generation: int, to: NodeId, data: bytes, dropped: Dropped, life: Life | None
+    ) -> None:
         for delay_s in fate(sender, to, decode(data).body):
             if delay_s:
-                world.loop.call_later(delay_s, deliver, sender, generation, to, data, dropped)
+                world.loop.call_later(delay_s, deliver, sender, generation, to, data, dropped, life)
             else:
-                deliver(sender, generation, to, data, dropped)
+                deliver(sender, generation, to, data, dropped, life)
 
     world._network.deliver = meddled  # type: ignore[method-assign]
 

@@ -52,11 +52,12 @@ class Network:
         to: NodeId,
         data: bytes,
         dropped: Callable[[str], None] | None,
+        life: Life | None,
     ) -> None:
-        life = self.lives.get(to)
+        """`life` is that of the receiver as the message was sent: a later one has other connections."""
         if self.faults.groups and self.faults.cut(sender, to):
             why = "partition"
-        elif life is None or life.host is None:
+        elif life is None or life is not self.lives.get(to) or life.host is None:
             why = "receiver down"
         elif self.loop.suspended(life):  # it is in the socket's buffer, to be read when it wakes
             self.loop.call_soon(life.host.receive, sender, generation, data, context=life.context)
@@ -97,6 +98,7 @@ class Port:
                 to,
                 data,
                 dropped,
+                network.lives.get(to),
                 context=network.context,
             )
 
