@@ -9,6 +9,9 @@ folds them must not mind (trace/model.py does not).
 as a ring change's traffic. `msg` ties the Sent of a message to its Delivered or Dropped: it is
 `sender.generation.count`.
 
+`line` is the line of the stage's file at which the node's own code was when this happened: 0 where no such
+line was at work, and in what happens for no operation.
+
 Values are cut to `PREVIEW` bytes: an event is for looking at, and a recording is not a backup.
 """
 
@@ -102,6 +105,8 @@ class OpEnded(Event, frozen=True):
     values: tuple[bytes, ...] = ()
     error: str = ""
     text: str = ""
+    line: int = 0
+    """Where the error was raised, if there was one; a method that has returned cannot be asked where."""
 
 
 # -- messages ------------------------------------------------------------------------------------
@@ -117,6 +122,7 @@ class Sent(Event, frozen=True):
     op: OpId = OpId("")
     answers: str = ""
     key: bytes | None = None
+    line: int = 0
 
 
 class Delivered(Event, frozen=True):
@@ -156,6 +162,7 @@ class Stored(Event, frozen=True):
     siblings: tuple[bytes, ...] = ()
     copy: Copy | None = None
     tombstones: int = 0
+    line: int = 0
 
 
 class Removed(Event, frozen=True):
@@ -171,6 +178,7 @@ class Removed(Event, frozen=True):
     op: OpId = OpId("")
     copy: Copy | None = None
     tombstones: int = 0
+    line: int = 0
 
 
 class RingChanged(Event, frozen=True):

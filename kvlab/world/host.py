@@ -11,6 +11,7 @@ dead: whatever of it still unwinds can neither send nor tell anything.
 from __future__ import annotations
 
 import asyncio
+import sys
 import typing
 from base64 import b64decode, b64encode
 from collections import deque
@@ -18,6 +19,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequen
 from contextvars import ContextVar, copy_context
 from functools import partial
 from random import Random
+from types import FrameType
 from typing import Any, Protocol, TypeVar, assert_never, cast
 
 import msgspec
@@ -192,6 +194,7 @@ class Host:
         self.life = self._begun_with_nothing()
         ring = self._last_ring(ring)
         node_class = stage.load()
+        self._source = sys.modules[node_class.__module__].__file__
         self._understood = _request_types(node_class)
         self.node: StageNode = node_class(self, config, ring)
         self._first_ring = ring
@@ -395,7 +398,10 @@ class Host:
             return
         msg, name = f"{self.me}.{self.generation}.{frame.id}", kind(frame.body)
         key = getattr(frame.body, "key", None)
-        self._tell(events.Sent(self.at_ms(), self.me, msg, to, name, len(data), frame.op, question, key))
+        line = self._stage_line() if frame.op and not question else 0  # whoever answers has left the stage
+        self._tell(
+            events.Sent(self.at_ms(), self.me, msg, to, name, len(data), frame.op, question, key, line)
+        )
 
         def dropped(why: str) -> None:
             self._tell(events.MessageDropped(self.at_ms(), self.me, msg, to, name, why, frame.op))
@@ -471,19 +477,38 @@ class Host:
         if not self.watched or self.dead:
             return
         store, at_ms, op = self.node.store, self.at_ms(), current_op.get()
+        line = self._stage_line() if op else 0
         if copy is not None and copy.alive:
             first, *others = _preview(copy.values)
             event: AnyEvent = events.Stored(
                 at_ms, self.me, key, first, len(store), store.bytes, op, tuple(others), _cut(copy),
-                store.tombstones,
+                store.tombstones, line,
             )  # fmt: skip
         else:
             why = why if copy is None or why != "put" else "deleted"
             rest = None if copy is None else _cut(copy)
             event = events.Removed(
-                at_ms, self.me, key, why, len(store), store.bytes, op, rest, store.tombstones
+                at_ms, self.me, key, why, len(store), store.bytes, op, rest, store.tombstones, line
             )
         self._tell(event)
+
+    def _stage_line(self) -> int:
+        """The line of the stage's file that is at work, or that has called what is; 0 if there is none."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code.co_filename == self._source:
+                return frame.f_lineno
+            frame = frame.f_back
+        return 0
+
+    def _raised_at(self, error: Exception) -> int:
+        """The innermost line of the stage's file that this error has passed; 0 if it passed none."""
+        line, trace = 0, error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == self._source:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        return line
 
     def ring_changed(self, ring: RingSpec, phase: str) -> None:
         if self._disk is not None and phase == "installed":
@@ -646,19 +671,21 @@ class Host:
         shown = None if value is None else value[:PREVIEW]
         self._tell(events.OpStarted(started, self.me, op, name, key, shown))
         values: tuple[bytes, ...] = ()
-        outcome, error, text = "ok", "", ""
+        outcome, error, text, line = "ok", "", "", 0
         try:
             found = await work
             values = _preview(values_of(found))
             return found
         except Exception as failure:
             outcome, error, text = str(outcome_of(failure)), type(failure).__name__, str(failure)
+            line = self._raised_at(failure)
             raise
         finally:
             if not self.dead:
                 took = round(self.at_ms() - started, 3)
+                at_ms = self.at_ms()
                 self._tell(
-                    events.OpEnded(self.at_ms(), self.me, op, name, key, outcome, took, values, error, text)
+                    events.OpEnded(at_ms, self.me, op, name, key, outcome, took, values, error, text, line)
                 )
 
     def new_op(self) -> OpId:

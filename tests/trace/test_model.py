@@ -266,3 +266,13 @@ def test_what_changes_nothing_is_no_news() -> None:
         model.apply(news)
         assert model.latest == news
     assert model.found is found
+
+
+def test_repairs_and_hints_are_events_of_the_operation_they_were_made_for() -> None:
+    model, op = model_of(births()), OpId("n1.0.9")
+    model.apply(OpStarted(300, N1, op, "get", KEY))
+    told: list[AnyEvent] = [Repaired(301, N1, KEY, N2, "read", op), Hinted(302, N3, N2, KEY, "kept", 1, op)]
+    for event in told:
+        model.apply(event)
+    model.apply(Repaired(303, N1, KEY, N2, "anti-entropy"))
+    assert model.operations[op].events[1:] == told
