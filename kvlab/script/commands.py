@@ -288,6 +288,16 @@ class Skew(msgspec.Struct, frozen=True):
         return f"skew {self.node} {'-' if self.by < 0 else '+'}{duration(abs(self.by))}"
 
 
+class Rot(msgspec.Struct, frozen=True):
+    """Let the value that a node holds decay: one bit is another, and nobody has written it."""
+
+    key: Key
+    node: NodeRef
+
+    def __str__(self) -> str:
+        return f"rot {quoted(self.key)} at {self.node}"
+
+
 class Add(msgspec.Struct, frozen=True):
     """Start a new node and let it join."""
 
@@ -411,6 +421,7 @@ Command: TypeAlias = (
     | LoseMessage
     | Duplicate
     | Skew
+    | Rot
     | Add
     | Remove
     | Wait
@@ -452,6 +463,7 @@ USAGE = {
     "lose": "lose NODE [NODE] 10%, or lose MESSAGE of NAME from NODE to NODE",
     "duplicate": "duplicate NODE [NODE] 10%",
     "skew": "skew NODE +5s",
+    "rot": "rot KEY at NODE",
     "add": "add NODE [zone=Z] [weight=2]",
     "remove": "remove NODE",
     "wait": "wait 2s, or wait until CONDITION [within 5s]",

@@ -114,6 +114,18 @@ class KeysAre(msgspec.Struct, frozen=True):
         return f"keys at {self.node} {self.op} {self.count}"
 
 
+class RepairsAre(msgspec.Struct, frozen=True):
+    """`repairs NODE = 3`: the copies of others that a node has mended since it was started; None is all nodes
+    together (`total`)."""
+
+    node: NodeRef | None
+    op: str
+    count: int
+
+    def __str__(self) -> str:
+        return f"repairs {self.node if self.node is not None else 'total'} {self.op} {self.count}"
+
+
 class Sees(msgspec.Struct, frozen=True):
     """`NODE sees NODE = suspect`: what one node believes of another."""
 
@@ -149,7 +161,16 @@ class ResultIs(msgspec.Struct, frozen=True):
 
 
 Condition: TypeAlias = (
-    GetIs | HeldIs | SiblingsAre | ReplicasAre | HintsAre | KeysAre | Sees | OverwrittenAre | ResultIs
+    GetIs
+    | HeldIs
+    | SiblingsAre
+    | ReplicasAre
+    | HintsAre
+    | KeysAre
+    | RepairsAre
+    | Sees
+    | OverwrittenAre
+    | ResultIs
 )
 
 BELIEFS = ("alive", "suspect", "failed")
@@ -161,6 +182,7 @@ CONDITION_USAGE = {
     "replicas": "replicas KEY = n1 n2 n3",
     "hints": "hints NODE|total = 3",
     "keys": "keys at NODE = 120",
+    "repairs": "repairs NODE|total = 3",
     "sees": "NODE sees NODE = alive|suspect|failed",
     "overwritten": "overwritten KEY = VALUE... | missing",
     "result": "result = ok|failed|unknown|ErrorName",

@@ -38,6 +38,7 @@ from kvlab.script.commands import (
     Remove,
     Restart,
     Resume,
+    Rot,
     Say,
     Skew,
     Slow,
@@ -55,6 +56,7 @@ from kvlab.script.conditions import (
     NodeName,
     NodeRef,
     OverwrittenAre,
+    RepairsAre,
     ReplicasAre,
     ResultIs,
     Sees,
@@ -83,6 +85,7 @@ _ALSO_CALLED = {
     "cut": "partition",
     "delay": "slow",
     "drop": "lose",
+    "corrupt": "rot",
     "join": "add",
     "leave": "remove",
     "echo": "say",
@@ -141,6 +144,10 @@ def _arguments(name: str, r: Reader) -> Command:
             return _lose(r)
         case "duplicate":
             return Duplicate(*_link(r), r.percent())
+        case "rot":
+            key = r.key()
+            r.require("at")
+            return Rot(key, r.node())
         case "skew":
             return _skew(r)
         case "add":
@@ -394,6 +401,7 @@ def _condition(r: Reader) -> Condition:
         "siblings",
         "replicas",
         "hints",
+        "repairs",
         "keys",
         "overwritten",
         "result",
@@ -427,6 +435,9 @@ def _known_condition(name: str, r: Reader) -> Condition:
         case "keys":
             r.require("at")
             return KeysAre(r.node(), r.operator(*OPERATORS), r.number())
+        case "repairs":
+            node = None if r.accept("total") else r.node()
+            return RepairsAre(node, r.operator(*OPERATORS), r.number())
         case "overwritten":
             return OverwrittenAre(r.key(), r.operator("=", "!="), r.values())
         case _:

@@ -33,6 +33,7 @@ EXPLAINED = {
     "lose": "Loses a share of the messages of a node, or between two nodes; 0% ends it.",
     "duplicate": "Delivers a share of the messages twice; 0% ends it.",
     "skew": "Sets a node's clock wrong: +5s is fast, -5s is slow, +0ms sets it right.",
+    "rot": "Lets the value that a node holds decay, as on a bad disk: a bit is another, and nobody is told.",
     "add": "Starts a new node, which joins the ring and takes its share of the keys; weight=2: twice that.",
     "remove": "Lets a node hand over its keys and leave; one that is down is struck off the ring.",
     "wait": "Lets time pass, or waits until something holds, 5s at most if not said otherwise.",

@@ -36,6 +36,7 @@ from kvlab.script.commands import (
     Remove,
     Restart,
     Resume,
+    Rot,
     Skew,
     Slow,
     WaitUntil,
@@ -51,6 +52,7 @@ from kvlab.script.conditions import (
     NodeRef,
     Outside,
     OverwrittenAre,
+    RepairsAre,
     ReplicasAre,
     ResultIs,
     Sees,
@@ -240,6 +242,8 @@ class Rehearsal:
                 self._since(6, "siblings: a key has one value at most")
             case SiblingsAre():
                 self._since(6, "siblings")
+            case RepairsAre():
+                self._since(5, "repairs")
             case HintsAre():
                 self._since(8, "hints")
             case Sees() if not self.stage.watches:
@@ -282,6 +286,7 @@ def nodes_of(command: Command) -> Iterator[NodeRef]:
             | Pause(node=node)
             | Resume(node=node)
             | Skew(node=node)
+            | Rot(node=node)
             | Remove(node=node)
         ):
             named = (node,)
@@ -304,7 +309,7 @@ def _nodes_of_condition(condition: Condition) -> tuple[NodeRef | None, ...]:
     match condition:
         case GetIs(via=via):
             return (via,)
-        case HeldIs(node=node) | HintsAre(node=node) | KeysAre(node=node):
+        case HeldIs(node=node) | HintsAre(node=node) | KeysAre(node=node) | RepairsAre(node=node):
             return (node,)
         case Sees(node=node, other=other):
             return (node, other)

@@ -47,6 +47,7 @@ from kvlab.script.commands import (
     Remove,
     Restart,
     Resume,
+    Rot,
     Say,
     Skew,
     Slow,
@@ -65,6 +66,7 @@ from kvlab.script.conditions import (
     NodeRef,
     Outside,
     OverwrittenAre,
+    RepairsAre,
     ReplicasAre,
     ResultIs,
     Sees,
@@ -246,6 +248,8 @@ class Session:
                 await world.duplicate(*await self._ends(node, other), percent / 100)
             case Skew(node, by):
                 await world.skew(await self.resolve(node), by)
+            case Rot(key, node):
+                await world.rot(await self.resolve(node), key)
             case Wait(ms):
                 await world.sleep(ms / 1000)
             case Load():
@@ -446,6 +450,10 @@ class Session:
                 keepers = [await self.resolve(node)] if node is not None else self.world.up()
                 hints = sum([sum((await self.world.hints(keeper)).values()) for keeper in keepers])
                 return Finding(_COMPARE[op](hints, count), f"{hints} hints")
+            case RepairsAre(node, op, count):
+                menders = [await self.resolve(node)] if node is not None else self.world.up()
+                repairs = sum([(await self.world.count(mender)).repairs for mender in menders])
+                return Finding(_COMPARE[op](repairs, count), f"{repairs} repairs")
             case Sees(node, other, op, belief):
                 observer, observed = await self.resolve(node), await self.resolve(other)
                 if blind := self._unseen(observer):

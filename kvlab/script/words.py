@@ -25,6 +25,7 @@ RESERVED = frozenset(
         "replicas",
         "hints",
         "keys",
+        "repairs",
         "overwritten",
         "result",
         "missing",

@@ -90,6 +90,7 @@ class Count(msgspec.Struct, frozen=True, tag=True):
 class Counted(msgspec.Struct, frozen=True, tag=True):
     keys: int
     held_bytes: int
+    repairs: int  # copies of others that this node has brought up to date since it was started
 
 
 class AllKeys(msgspec.Struct, frozen=True, tag=True):
@@ -159,6 +160,12 @@ class SetSkew(msgspec.Struct, frozen=True, tag=True):
     skew_ms: int
 
 
+class Rot(msgspec.Struct, frozen=True, tag=True):
+    """The value you hold under this key decays, as on a bad disk, and you do not notice. Answered by Done."""
+
+    key: Key
+
+
 class Watch(msgspec.Struct, frozen=True, tag=True):
     """Tell your events from now on, or stop telling. Answered by Done."""
 
@@ -191,6 +198,7 @@ Command: TypeAlias = (
     | SetPeers
     | SetLinks
     | SetSkew
+    | Rot
     | Watch
 )
 Response: TypeAlias = (

@@ -40,6 +40,7 @@ from kvlab.errors import (
     PeerRefused,
     PeerSilent,
     RingMoved,
+    UserError,
 )
 from kvlab.messages import (
     NOTHING,
@@ -94,6 +95,7 @@ from kvlab.world.control import (
     Response,
     Result,
     RingInForce,
+    Rot,
     SetLinks,
     SetPeers,
     SetSkew,
@@ -178,6 +180,7 @@ class Host:
         self.random = random
         self.watched = watched
         self.skew_ms = 0
+        self.repairs = 0  # told so far
         self.turn_ms = 0  # while a world does many things in one moment: the wall clock of that moment
         self.dead = False
         self._transport, self._tell = transport, tell
@@ -527,6 +530,7 @@ class Host:
             )
 
     def repaired(self, key: Key, peer: NodeId, why: str) -> None:
+        self.repairs += 1
         if self.watched and not self.dead:
             self._tell(events.Repaired(self.at_ms(), self.me, key, peer, why, current_op.get()))
 
@@ -586,7 +590,7 @@ class Host:
                     return Replicas(tuple(self.node.replicas(command.key)))
                 case Count():
                     self.node.store.collect(self.now_ms())
-                    return Counted(len(self.node.store), self.node.store.bytes)
+                    return Counted(len(self.node.store), self.node.store.bytes, self.repairs)
                 case AllKeys():
                     return KeysHeld(tuple(self.node.store.living(self.now_ms())))
                 case WhichRing():
@@ -600,6 +604,9 @@ class Host:
                 case SetSkew():
                     self.skew_ms = command.skew_ms
                     return Done()
+                case Rot():
+                    self._rot(command.key)
+                    return Done()
                 case Watch():
                     self.watched = command.on
                     return Done()
@@ -607,6 +614,15 @@ class Host:
                     raise AssertionError("the world's transport sees to these")
         except KvlabError as error:
             return Error(type(error).__name__, str(error))
+
+    def _rot(self, key: Key) -> None:
+        """Let the value decay where it lies; the node itself is not told. Raises UserError."""
+        copy = self.node.store.peek(key, self.now_ms())
+        if copy is None or not copy.alive:
+            raise UserError(f"{self.me} holds no value of {key.decode(errors='backslashreplace')} to decay")
+        rotten = _decayed(copy)
+        self.node.store.restore(key, rotten)
+        self.changed(key, rotten, "put")
 
     def get(self, key: Key, r: int | None) -> Coroutine[Any, Any, Copy | None]:
         """A client's read."""
@@ -732,6 +748,20 @@ def outcome_of(error: Exception) -> Outcome:
 def values_of(found: object) -> tuple[bytes, ...]:
     """The values among what an operation returned."""
     return found.values if isinstance(found, Item | Version | Siblings) else ()
+
+
+def _decayed(copy: Copy) -> Copy:
+    """The copy with one bit of its value flipped, of the first value if it has siblings."""
+    if isinstance(copy, Siblings):
+        at = next(i for i, sibling in enumerate(copy.siblings) if sibling.value is not None)
+        sibling = copy.siblings[at]
+        rotten = msgspec.structs.replace(sibling, value=_flipped(sibling.value or b""))
+        return Siblings(copy.context, (*copy.siblings[:at], rotten, *copy.siblings[at + 1 :]))
+    return msgspec.structs.replace(copy, value=_flipped(copy.value or b""))
+
+
+def _flipped(value: bytes) -> bytes:
+    return value[:-1] + bytes([value[-1] ^ 1]) if value else b"\0"
 
 
 def _preview(values: Iterable[bytes]) -> tuple[bytes, ...]:

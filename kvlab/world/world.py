@@ -44,6 +44,7 @@ from kvlab.world.control import (
     Response,
     Result,
     RingInForce,
+    Rot,
     SetSkew,
     WhatOf,
     Where,
@@ -331,6 +332,11 @@ class World(ABC):
         self._expect(await self.call(info.node, SetSkew(skew_ms)))
         info.skew_ms = skew_ms
         self.tell(events.ClockSkewed(self.at_ms(), info.node, skew_ms))
+
+    async def rot(self, node: str, key: Key) -> None:
+        """Let the value that a node holds under a key decay, without the node's knowing."""
+        info = self._in_state(node, "let a value decay at", NodeState.UP)
+        self._expect(await self.call(info.node, Rot(key)))
 
     # -- joining and leaving ---------------------------------------------------------------------
 

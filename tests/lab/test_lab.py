@@ -199,8 +199,8 @@ def test_help_on_the_command_line_lists_the_lines_and_explains_each() -> None:
         await shows(pilot, app, "LINES YOU CAN TYPE", *usages)
         await type_line(pilot, "help put")
         await shows(pilot, app, "HELP ON put", USAGE["put"], "Writes a value")
-        await type_line(pilot, "help pot")
-        await shows(pilot, app, "help pot: there is no command pot; the nearest is `put`")
+        await type_line(pilot, "help putt")
+        await shows(pilot, app, "help putt: there is no command putt; the nearest is `put`")
         await pilot.press("escape")
         await shows(pilot, app, "THE RING")
         assert len(app.model.log) == 1  # the cluster: asking for help is nothing that was done

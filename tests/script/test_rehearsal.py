@@ -23,6 +23,7 @@ def refused(text: str) -> ScriptError:
     ("line", "said"),
     [
         ("expect hints total = 0", "stage 4 has no hints; stage 8 adds that"),
+        ("expect repairs total = 0", "stage 4 has no repairs; stage 5 adds that"),
         ("expect overwritten k = v", "does not say what was overwritten; stage 2 does"),
         ("wait until siblings k = 2", "stage 6"),
         ("expect get k = a b", "stage 6"),

@@ -309,3 +309,31 @@ def test_leaving_out_an_operation_changes_nothing_for_the_messages_of_the_others
     run(NAMED.format(seed=seed) + rest, watched=part)
     for op in ("w2", "w3"):
         assert messages_of(op, whole) == messages_of(op, part) != []
+
+
+def test_repairs_are_counted_where_they_are_made() -> None:
+    steps(
+        "cluster stage=5 nodes=4\n"
+        "put k old w=3\n"
+        "partition k#3 | k#1 k#2 k#out\n"
+        "put k new via k#out\n"
+        "heal\n"
+        "expect repairs total = 0\n"
+        "get k via k#out r=3\n"
+        "wait until k at k#3 = new\n"
+        "expect repairs k#out = 1\n"
+        "expect repairs k#1 = 0\n"
+        "expect repairs total = 1\n"
+        "expect repairs total < 2\n"
+    )
+
+
+def test_what_rots_at_one_node_is_sound_at_the_others() -> None:
+    steps(
+        "cluster stage=4 nodes=3\n"
+        "put k milk\n"
+        "rot k at k#2\n"
+        "expect k at k#2 != milk\n"
+        "expect k at k#1 = milk\n"
+        "expect k at k#3 = milk\n"
+    )

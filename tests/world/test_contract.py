@@ -167,6 +167,19 @@ def test_a_skewed_clock_expires_keys_before_their_time(kind: str) -> None:
     run_in(kind, RING, body)
 
 
+def test_a_value_that_rots_is_another_one_and_only_there(kind: str) -> None:
+    async def body(world: World) -> None:
+        for value in (b"milk", b""):
+            await world.put(b"k", value, context=(await world.get(b"k")).context, w=3)
+            await world.rot("n2", b"k")
+            assert await world.peek("n2", b"k") != (value,)
+            assert await world.peek("n1", b"k") == (value,)
+        with pytest.raises(UserError, match="n1 holds no value of unheard"):
+            await world.rot("n1", b"unheard")
+
+    run_in(kind, ClusterConfig(stage=6, nodes=3), body)
+
+
 def test_a_restarted_node_keeps_name_and_port_and_takes_part_again(kind: str) -> None:
     async def body(world: World) -> None:
         key = await key_of(world, "n2")
