@@ -229,6 +229,14 @@ STAGES = (
         broken="a hint can die with its keeper; a node can come back empty",
         path="kvlab.stages.s08_sloppy:SloppyNode",
     ),
+    Stage(
+        number=9,
+        name="merkle",
+        adds="a tree per key range; replicas compare and walk down to the difference; tombstones reaped",
+        fixes="every replica converges, whatever was lost on the way",
+        broken="the reader's turn",
+        path="kvlab.stages.s09_merkle:MerkleNode",
+    ),
 )
 
 

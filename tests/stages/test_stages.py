@@ -36,6 +36,7 @@ LACKING = {
     ("a byte budget evicts", 6): NO_BUDGET,
     ("a byte budget evicts", 7): NO_BUDGET,
     ("a byte budget evicts", 8): NO_BUDGET,
+    ("a byte budget evicts", 9): NO_BUDGET,
     ("any node coordinates", 1): "there is one node; stage 3 mends it",
     ("the loss of a node loses no key", 1): "it dies with its data; stage 4 mends it",
     ("the loss of a node loses no key", 3): ONE_COPY,
