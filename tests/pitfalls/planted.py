@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kvlab.core import clocks, placement
+from kvlab.core import clocks, merkle, placement
 from kvlab.core.detectors import Belief
 from kvlab.core.hints import HintBox
 from kvlab.core.membership import AwakeClock, Changes, Membership
@@ -26,14 +26,16 @@ from kvlab.messages import (
     HandBack,
     Item,
     Key,
+    KeyRange,
     NodeId,
     Row,
     Siblings,
     TookBack,
     Version,
 )
-from kvlab.services import ring_change
+from kvlab.services import anti_entropy, ring_change
 from kvlab.services.actors import Actors
+from kvlab.services.anti_entropy import AntiEntropy
 from kvlab.services.handoff import Handoff
 from kvlab.services.members import Members
 from kvlab.services.read_repair import ReadRepair
@@ -264,3 +266,49 @@ def hints_overwrite(monkeypatch: pytest.MonkeyPatch) -> None:
         return TookBack()
 
     monkeypatch.setattr(Handoff, "on_hand_back", on_hand_back)
+
+
+# -- stage 9 -------------------------------------------------------------------------------------
+
+
+def each_reaps_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tombstone that is old enough is not needed any more."""
+
+    async def reap(self: AntiEntropy) -> None:
+        for key, (_, since_ms) in list(self._tombstones.items()):
+            if self._awake_ms - since_ms >= self.config.grace_ms:
+                self.store.remove(key, "reaped")
+
+    monkeypatch.setattr(AntiEntropy, "reap", reap)
+
+
+def what_expires_takes_its_context_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that has expired is gone, as if it had never been."""
+
+    def expired(self: Siblings, now_ms: int) -> Siblings | None:
+        return None if self.expires_ms is not None and self.expires_ms <= now_ms else self
+
+    monkeypatch.setattr(Siblings, "expired", expired)
+
+
+def copies_are_hashed_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Siblings stand in the order in which they came, and the hash is that of the bytes."""
+    monkeypatch.setattr(clocks, "_in_order", tuple)
+    monkeypatch.setattr(anti_entropy, "digest_of", lambda copy: merkle.hash_of(msgspec.msgpack.encode(copy)))
+
+
+def repairs_overwrite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What differs is replaced by the peer's copy."""
+
+    def absorb(self: AntiEntropy, shared: KeyRange, key: Key, copy: Siblings) -> bool:
+        self.store.put(key, copy, self.env.now_ms())
+        return True
+
+    monkeypatch.setattr(AntiEntropy, "_absorb", absorb)
+
+
+def trees_are_never_rebuilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def rebuild(self: AntiEntropy) -> None:
+        return
+
+    monkeypatch.setattr(AntiEntropy, "rebuild", rebuild)

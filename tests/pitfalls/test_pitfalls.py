@@ -54,6 +54,11 @@ PLANTED: dict[str, tuple[Planted, ...]] = {
         Planted("get k via k#out != minority", cluster={"resolve": "newest"}),
     ),
     "04_stand_ins_counted": (Planted("result = QuorumNotReached", cluster={"hints": True}),),
+    "05_nothing_found_counts_towards_r": (
+        Planted("no-lost-writes", cluster={"stage": 5}),
+        Planted("no-lost-writes", cluster={"stage": 8}),
+        Planted("no-lost-writes", cluster={"antientropy": False}),
+    ),
     "06_two_copies_on_one_host": (Planted("result = QuorumNotReached", planted.any_healthy_node_stands_in),),
     "07_vnodes_of_one_host": (Planted("keys at n2 = 20", planted.tokens_are_taken_for_nodes),),
     "08_sibling_explosion": (Planted("siblings k = 2", planted.siblings_share_one_clock),),
@@ -65,10 +70,19 @@ PLANTED: dict[str, tuple[Planted, ...]] = {
         Planted("get k via k#out != two", planted.blind_writes_have_seen_all),
     ),
     "13_clock_amnesia": (Planted("all-siblings", planted.nodes_are_actors),),
+    "14_doomstone": (Planted("get k via k#2 = new", planted.nodes_are_actors),),
+    "15_resurrection": (Planted("k at k#3 = missing within 5s", planted.each_reaps_for_itself),),
+    "16_expired_and_anti_entropy": (
+        Planted("k at k#3 = missing", planted.what_expires_takes_its_context_along),
+    ),
     "16_expired_on_one_replica": (Planted("get k via k#3 = missing", planted.what_expires_leaves_nothing),),
     "17_deleted_before_the_owner_has_it": (
         Planted("hints total = 1", planted.hints_are_deleted_when_sent),
         Planted("k at k#3 = newest", planted.hints_overwrite),
+    ),
+    "18_hint_window_exceeded": (
+        Planted("k at k#3 = new within 10s", cluster={"stage": 8}),
+        Planted("k at k#3 = new within 10s", cluster={"antientropy": False}),
     ),
     "19_paused_observer_convicts_everybody": (
         Planted("n1 sees n2 = alive", planted.pauses_count_as_silence),
@@ -82,24 +96,51 @@ PLANTED: dict[str, tuple[Planted, ...]] = {
     "22_down_is_not_left": (Planted("replicas key:1 = n4 n5 n1", planted.who_failed_is_struck_off),),
     "23_join_loses_writes": (Planted("no-lost-writes", planted.writes_are_not_passed_on),),
     "24_all_replicas_in_one_zone": (Planted("no-lost-writes", planted.zones_are_not_looked_at),),
+    "25_repairs_that_never_end": (Planted("repairs total <= 9", planted.copies_are_hashed_as_they_come),),
+    "26_repair_overwrites_what_was_written_meanwhile": (Planted("all-siblings", planted.repairs_overwrite),),
+    "29_bit_rot": (
+        Planted("k at k#2 = milk", cluster={"stage": 8}),
+        Planted("k at k#2 = milk", planted.trees_are_never_rebuilt),
+    ),
     "30_skew_of_the_clock": (Planted("no-lost-writes", cluster={"stage": 5}),),
     "30_ties_of_the_clock": (Planted("convergence", planted.the_first_of_a_tie_stays),),
+    "31_copies_fall_below_w": (
+        Planted("get k via k#out = new", cluster={"stage": 5}),
+        Planted("get k via k#out = new", cluster={"antientropy": False}),
+    ),
     "32_late_replies_dropped": (Planted("convergence", planted.late_answers_are_dropped),),
 }
 """For each file the ways in which its pitfall is planted."""
 
 ON_PROCESSES = (
     "02_failed_write_is_not_rolled_back",
-    "03_failed_minority_write_wins",
+    "04_stand_ins_counted",
+    "06_two_copies_on_one_host",
+    "12_blind_write_overwrites",
     "13_clock_amnesia",
     "16_expired_on_one_replica",
-    "24_all_replicas_in_one_zone",
     "30_ties_of_the_clock",
     "32_late_replies_dropped",
 )
 """The files that are quick there; others take long, or speak of single messages."""
 
-ELSEWHERE: dict[int, tuple[str, str]] = {}
+ELSEWHERE: dict[int, tuple[tuple[str, str], ...]] = {
+    # Trees over different ranges, while the ring changes: a script does not meet so short a moment.
+    27: (
+        ("services/test_anti_entropy.py", "test_trees_of_different_rings_are_not_compared"),
+        ("services/test_anti_entropy.py", "test_a_key_of_another_range_is_not_taken"),
+        ("services/test_anti_entropy.py", "test_while_the_ring_changes_no_trees_are_compared"),
+    ),
+    # Rebuilding starves clients: in the simulator work takes no time. It can be seen to be done in parts.
+    28: (
+        (
+            "services/test_anti_entropy.py",
+            "test_a_change_of_the_ring_in_the_middle_of_rebuilding_is_not_taken_for_rot",
+        ),
+        ("services/test_anti_entropy.py", "test_large_values_come_in_several_messages_and_in_one_exchange"),
+        ("services/test_handoff.py", "test_many_hints_come_home_in_chunks_one_a_period"),
+    ),
+}
 """Pitfalls that no scenario can show, and the tests that hold them: file under tests/, and name."""
 
 
@@ -156,7 +197,13 @@ def test_every_scenario_is_seen_to_fail() -> None:
     assert all(PLANTED.values())
 
 
-@pytest.mark.parametrize(("file", "name"), ELSEWHERE.values(), ids=[f"{number}" for number in ELSEWHERE])
+def test_every_pitfall_is_held_by_a_scenario_or_by_tests_elsewhere() -> None:
+    here = {int(path.stem[:2]) for path in FILES}
+    assert not here & set(ELSEWHERE)
+    assert here | set(ELSEWHERE) == set(range(1, 33))
+
+
+@pytest.mark.parametrize(("file", "name"), [test for tests in ELSEWHERE.values() for test in tests])
 def test_the_tests_that_hold_the_others_exist(file: str, name: str) -> None:
     assert f"def {name}(" in (TESTS / file).read_text()
 
