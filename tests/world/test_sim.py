@@ -68,6 +68,24 @@ def test_rewinding_makes_the_same_world_at_an_earlier_step() -> None:
         world.rewound(100_000)
 
 
+def test_what_was_begun_between_two_steps_is_begun_again_at_the_same_time() -> None:
+    told: list[AnyEvent] = []
+    world = SimWorld(ClusterConfig(stage=4, seed=3))
+    world.watch(told.append)
+    world.submit(lambda w: w.start())
+    for i in range(5):
+        world.run_to(world.at_ms() + 0.7)  # mostly between two timers
+        world.submit(partial(_put_x, i))
+    world.run_to(world.at_ms() + 500)
+    again_told: list[AnyEvent] = []
+    world.rewound(world.steps, again_told.append)
+    assert again_told == told
+
+
+async def _put_x(i: int, world: SimWorld) -> Result:
+    return await world.put(b"x", b"%d" % i, via=f"n{i + 1}")
+
+
 def test_a_step_is_one_delivery_or_one_timer() -> None:
     told: list[AnyEvent] = []
     world = SimWorld(ClusterConfig(stage=4, seed=1))

@@ -66,7 +66,7 @@ class SimWorld(World):
         self._names = Names(config.seed) if config.chance == "named" else None
         self._calls: dict[NodeId, list[asyncio.Future[Response]]] = {}
         self._disks: dict[NodeId, MemoryDisk] = {}
-        self._actions: list[tuple[int, Action[Any]]] = []
+        self._actions: list[tuple[int, float, Action[Any]]] = []  # with the step and the time of each
 
     # -- time under somebody's hand --------------------------------------------------------------
 
@@ -95,7 +95,7 @@ class SimWorld(World):
         """Begin something between two steps: `action` is called with the world, and what it returns runs
         on virtual time, as far as it goes without time passing. The future belongs to the virtual loop.
         """
-        self._actions.append((self.steps, action))
+        self._actions.append((self.steps, self.loop.time(), action))
         task = self.loop.create_task(action(self))
         self.loop.settle()
         return task
@@ -117,11 +117,12 @@ class SimWorld(World):
         again = SimWorld(self.config)
         if watcher is not None:
             again.watch(watcher)
-        for step, action in self._actions:
+        for step, at_s, action in self._actions:
             if step > to_step:
                 break
             while again.steps < step:
                 again.step()
+            again.loop.pass_to(at_s)
             again.submit(action)
         while again.steps < to_step:
             again.step()

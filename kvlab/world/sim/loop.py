@@ -106,6 +106,10 @@ class SimLoop(asyncio.AbstractEventLoop):
             self._settle()
             while (following := self.next_time()) is not None and following <= when:
                 self._step()
+        self.pass_to(when)
+
+    def pass_to(self, when: float) -> None:
+        """Let it be that time, in seconds, and run nothing: the caller knows that nothing is due before."""
         self._now = max(self._now, when)
 
     def run_until_complete(self, future: Any) -> Any:
