@@ -10,7 +10,7 @@ seen once, by hand, but is seen each time.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,13 @@ ON_PROCESSES = (
 )
 """The files that are quick there; others take long, or speak of single messages."""
 
+UP_TO = {
+    "01_quorum_is_not_linearizable": 5,  # from stage 6 on, siblings are no register
+    "02_failed_write_is_not_rolled_back": 7,  # where stand-ins confirm a write, it is done
+    "16_expired_on_one_replica": 7,  # a hint tells the replica that missed the value
+}
+"""The last stage of which a scenario can be asked, if later ones begin with something else."""
+
 ELSEWHERE: dict[int, tuple[tuple[str, str], ...]] = {
     # Trees over different ranges, while the ring changes: a script does not meet so short a moment.
     27: (
@@ -148,6 +155,22 @@ def scenario_of(name: str) -> Scenario:
     return read_scenario(HERE / f"{name}.scenario")
 
 
+def changed(scenario: Scenario, **options: Any) -> Scenario:
+    """The same lines on another cluster."""
+    if not options:
+        return scenario
+    cluster = msgspec.structs.replace(scenario.cluster, **options)
+    first = msgspec.structs.replace(scenario.lines[0], command=cluster)
+    return Scenario(scenario.name, (first, *scenario.lines[1:]))
+
+
+def later_stages() -> Iterator[tuple[str, int]]:
+    """Every scenario with each stage after its own that has to do as well."""
+    for path in FILES:
+        own = scenario_of(path.stem).cluster.stage
+        yield from ((path.stem, stage) for stage in range(own + 1, UP_TO.get(path.stem, 9) + 1))
+
+
 def run(kind: str, scenario: Scenario) -> Report:
     async def body(world: World) -> Report:
         return await run_scenario(scenario, world)
@@ -163,7 +186,16 @@ def told(report: Report) -> str:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_pitfall_is_avoided_in_the_simulator(path: Path) -> None:
-    report = run("sim", read_scenario(path))
+    """By its own seed, and not by luck: by others, too."""
+    scenario = read_scenario(path)
+    for seed in (scenario.cluster.seed, 2, 3):
+        report = run("sim", changed(scenario, seed=seed))
+        assert report.holds, f"seed {seed}, {told(report)}"
+
+
+@pytest.mark.parametrize(("name", "stage"), list(later_stages()))
+def test_no_later_stage_falls_into_it_again(name: str, stage: int) -> None:
+    report = run("sim", changed(scenario_of(name), stage=stage))
     assert report.holds, told(report)
 
 
@@ -180,14 +212,9 @@ def test_the_pitfall_is_avoided_on_processes(name: str) -> None:
 def test_planted_back_the_pitfall_makes_the_scenario_fail(
     name: str, how: Planted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scenario = scenario_of(name)
-    if how.cluster:
-        changed = msgspec.structs.replace(scenario.cluster, **how.cluster)
-        first = msgspec.structs.replace(scenario.lines[0], command=changed)
-        scenario = Scenario(scenario.name, (first, *scenario.lines[1:]))
     if how.bug is not None:
         how.bug(monkeypatch)
-    report = run("sim", scenario)
+    report = run("sim", changed(scenario_of(name), **how.cluster))
     assert report.failure is not None
     assert report.failure.expected == how.fails, told(report)
 
