@@ -14,6 +14,7 @@ from kvlab.config import ClusterConfig
 from kvlab.messages import Key
 from kvlab.script.conditions import Condition, NodeRef
 from kvlab.script.words import in_quotes, quoted
+from kvlab.world.faults import Fate
 
 
 def duration(ms: int) -> str:
@@ -278,6 +279,17 @@ class Duplicate(msgspec.Struct, frozen=True):
         return f"duplicate {self.node}{_second(self.other)} {self.percent:g}%"
 
 
+class DecideMessage(msgspec.Struct, frozen=True):
+    """What becomes of one message under way, in the simulator: it arrives now, never, or twice."""
+
+    message: str
+    """As its events call it: sender, generation and count, such as n1.0.7."""
+    fate: Fate
+
+    def __str__(self) -> str:
+        return f"message {self.message} {self.fate}"
+
+
 class Skew(msgspec.Struct, frozen=True):
     """Set a node's clock wrong by so many ms; negative is slow."""
 
@@ -371,6 +383,13 @@ class Load(msgspec.Struct, frozen=True):
         return f"load {self.rate}/s for {duration(self.ms)}{reads}{_option('keys', self.keys)}{zipf}"
 
 
+class StopLoad(msgspec.Struct, frozen=True):
+    """End every load that is under way: what was begun is still answered."""
+
+    def __str__(self) -> str:
+        return "load stop"
+
+
 class Say(msgspec.Struct, frozen=True):
     """Tell the audience."""
 
@@ -420,6 +439,7 @@ Command: TypeAlias = (
     | Lose
     | LoseMessage
     | Duplicate
+    | DecideMessage
     | Skew
     | Rot
     | Add
@@ -429,6 +449,7 @@ Command: TypeAlias = (
     | Expect
     | Check
     | Load
+    | StopLoad
     | At
     | Say
     | Predict
@@ -462,6 +483,7 @@ USAGE = {
     "slow": "slow NODE [NODE] 80ms[+-20ms]",
     "lose": "lose NODE [NODE] 10%, or lose MESSAGE of NAME from NODE to NODE",
     "duplicate": "duplicate NODE [NODE] 10%",
+    "message": "message n1.0.7 now|lost|twice",
     "skew": "skew NODE +5s",
     "rot": "rot KEY at NODE",
     "add": "add NODE [zone=Z] [weight=2]",
@@ -469,7 +491,7 @@ USAGE = {
     "wait": "wait 2s, or wait until CONDITION [within 5s]",
     "expect": "expect CONDITION",
     "check": f"check {'|'.join(CLAIMS)}",
-    "load": "load 200/s for 10s [reads=50%] [keys=100] [zipf]",
+    "load": "load 200/s for 10s [reads=50%] [keys=100] [zipf], or load stop",
     "at": "at 120ms COMMAND",
     "say": 'say "text"',
     "predict": 'predict "question" = "answer"',

@@ -22,6 +22,7 @@ from kvlab.script.commands import (
     Check,
     Cluster,
     Command,
+    DecideMessage,
     Delete,
     Duplicate,
     Expect,
@@ -42,6 +43,7 @@ from kvlab.script.commands import (
     Say,
     Skew,
     Slow,
+    StopLoad,
     Wait,
     WaitUntil,
 )
@@ -64,9 +66,11 @@ from kvlab.script.conditions import (
 )
 from kvlab.script.reader import Reader, shortened
 from kvlab.script.words import OPERATORS, Word
+from kvlab.world.faults import Fate
 
 _RATE = re.compile(r"([0-9]{1,6})/s")
 _ZONE = re.compile(r"[A-Za-z0-9]{1,20}")
+_MESSAGE = re.compile(r"n[0-9]+\.[0-9]+\.[0-9]+")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _ERROR_NAME = re.compile(r"[A-Z][A-Za-z]{0,40}")
 
@@ -148,6 +152,8 @@ def _arguments(name: str, r: Reader) -> Command:
             key = r.key()
             r.require("at")
             return Rot(key, r.node())
+        case "message":
+            return _message(r)
         case "skew":
             return _skew(r)
         case "add":
@@ -314,6 +320,15 @@ def _lose(r: Reader) -> Lose | LoseMessage:
     return LoseMessage(word.text, operation, sender, r.node())
 
 
+def _message(r: Reader) -> DecideMessage:
+    expected = "a message as its events call it, such as n1.0.7"
+    word = r.take(expected)
+    if not _MESSAGE.fullmatch(word.text):
+        r.wrong(expected, word)
+    fates: dict[str, Fate] = {"now": "now", "lost": "lost", "twice": "twice"}
+    return DecideMessage(word.text, fates[r.choice(*fates)])
+
+
 def _at(r: Reader) -> At:
     ms = r.duration(0)
     word = r.peek()
@@ -363,8 +378,10 @@ def _wait(r: Reader) -> Wait | WaitUntil:
     return WaitUntil(condition, r.duration() if r.option("within") else None)
 
 
-def _load(r: Reader) -> Load:
-    word = r.take("a rate, such as 200/s")
+def _load(r: Reader) -> Load | StopLoad:
+    word = r.take("a rate, such as 200/s, or stop")
+    if word.is_bare("stop"):
+        return StopLoad()
     match = _RATE.fullmatch(word.text)
     if match is None or not 1 <= int(match[1]) <= 10_000:
         r.wrong("a rate from 1/s to 10000/s, such as 200/s", word)

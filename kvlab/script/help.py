@@ -32,6 +32,8 @@ EXPLAINED = {
     "slow": "Delays all that a node sends and receives, or what two nodes send each other; 0ms ends it.",
     "lose": "Loses a share of the messages of a node, or between two nodes; 0% ends it.",
     "duplicate": "Delivers a share of the messages twice; 0% ends it.",
+    "message": "Lets one message that is under way in the simulator arrive now, never (lost) or twice. "
+    "The messages tab of the lab names them.",
     "skew": "Sets a node's clock wrong: +5s is fast, -5s is slow, +0ms sets it right.",
     "rot": "Lets the value that a node holds decay, as on a bad disk: a bit is another, and nobody is told.",
     "add": "Starts a new node, which joins the ring and takes its share of the keys; weight=2: twice that.",
@@ -39,7 +41,7 @@ EXPLAINED = {
     "wait": "Lets time pass, or waits until something holds, 5s at most if not said otherwise.",
     "expect": "Says whether something holds at this moment, and what was found instead if it does not.",
     "check": "Judges the replicas as they are, or all that was done by lines so far.",
-    "load": "Does many operations a second, whether or not those before have been answered.",
+    "load": "Does many operations a second, whether or not those before have been answered; stop ends it.",
     "at": "Does a command so much later.",
     "say": "Tells the audience.",
     "predict": "Asks the audience, and then tells.",

@@ -56,8 +56,18 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-async def run_load(load: Load, world: World, perform: Perform, random: Random, name: str) -> LoadSummary:
-    """Run it to its end and wait for the last answer. Values are `name.1`, `name.2`, ...: all different."""
+async def run_load(
+    load: Load,
+    world: World,
+    perform: Perform,
+    random: Random,
+    name: str,
+    going: Callable[[], bool] = lambda: True,
+) -> LoadSummary:
+    """Run it to its end, or until it is no longer `going`, and wait for the last answer.
+
+    Values are `name.1`, `name.2`, ...: all different.
+    """
     keys = [b"key:%d" % (i + 1) for i in range(load.keys or KEYS)]
     weights = list(accumulate(1 / rank if load.zipf else 1.0 for rank in range(1, len(keys) + 1)))
     reads = (READS_PERCENT if load.reads is None else load.reads) / 100
@@ -79,6 +89,8 @@ async def run_load(load: Load, world: World, perform: Perform, random: Random, n
         behind_ms = begun + i * 1000 / load.rate - world.at_ms()
         if behind_ms > 0:
             await world.sleep(behind_ms / 1000)
+        if not going():
+            break
         kind = "get" if random.random() < reads else "put"
         (key,) = random.choices(keys, cum_weights=weights)
         up = world.up()

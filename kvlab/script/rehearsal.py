@@ -23,6 +23,7 @@ from kvlab.script.commands import (
     Check,
     Cluster,
     Command,
+    DecideMessage,
     Delete,
     Duplicate,
     Expect,
@@ -158,7 +159,7 @@ class Rehearsal:
                 self._since(6, "siblings")
             case At(command=later):
                 self.consider(later)
-            case Slow() | Lose() | LoseMessage() | Duplicate() if self.stage.nodes_max == 1:
+            case Slow() | Lose() | LoseMessage() | Duplicate() | DecideMessage() if self.stage.nodes_max == 1:
                 raise NotInThisStage(f"{self.stage.title}, is one node: there is no network between nodes")
             case LoseMessage(message=message):
                 self._message(message)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from functools import partial
 from random import Random
 
 import msgspec
@@ -31,6 +32,7 @@ from kvlab.script.commands import (
     Check,
     Cluster,
     Command,
+    DecideMessage,
     Delete,
     Duplicate,
     Expect,
@@ -51,6 +53,7 @@ from kvlab.script.commands import (
     Say,
     Skew,
     Slow,
+    StopLoad,
     Wait,
     WaitUntil,
     duration,
@@ -151,6 +154,13 @@ class Seen(msgspec.Struct, frozen=True):
         return self.values if self.context else None
 
 
+class LoadUnderWay(msgspec.Struct, frozen=True):
+    """A load, and when it was begun."""
+
+    load: Load
+    since_ms: float
+
+
 class Session:
     """Does commands on a world that has been started."""
 
@@ -162,6 +172,8 @@ class Session:
         """How the operation before ended; a change of the ring counts as one."""
         self._homes: dict[Key, tuple[NodeId, ...]] = {}
         self._loads = 0
+        self.loading: dict[str, LoadUnderWay] = {}
+        """The loads under way, by name, the oldest first; one that is taken out ends."""
         self._contexts: dict[tuple[NodeId, Key], Seen] = {}
         self._overwritten: dict[Key, list[bytes]] = {}
         world.watch(self._note, traffic=False)
@@ -246,6 +258,8 @@ class Session:
                 await world.lose_message(message, OpId(operation), from_node, str(to_node))
             case Duplicate(node, other, percent):
                 await world.duplicate(*await self._ends(node, other), percent / 100)
+            case DecideMessage(message, fate):
+                await world.decide(message, fate)
             case Skew(node, by):
                 await world.skew(await self.resolve(node), by)
             case Rot(key, node):
@@ -254,6 +268,9 @@ class Session:
                 await world.sleep(ms / 1000)
             case Load():
                 text = await self._load(command)
+            case StopLoad():
+                text = "" if self.loading else "no load was under way"
+                self.loading.clear()
             case Say():
                 self._tell(command.text)
             case Predict():
@@ -360,7 +377,12 @@ class Session:
             return result
 
         random = Random(f"{self.world.config.seed} {name}")
-        return str(await run_load(load, self.world, perform, random, name))
+        self.loading[name] = LoadUnderWay(load, self.world.at_ms())
+        try:
+            going = partial(self.loading.__contains__, name)
+            return str(await run_load(load, self.world, perform, random, name, going))
+        finally:
+            self.loading.pop(name, None)
 
     # -- nodes -----------------------------------------------------------------------------------
 

@@ -135,7 +135,7 @@ class Delivered(Event, frozen=True):
 
 
 class MessageDropped(Event, frozen=True):
-    """It will never arrive. `why`: partition, loss, no connection, receiver down, buffer full."""
+    """It will never arrive. `why`: partition, loss, no connection, receiver down, buffer full, by hand."""
 
     msg: str
     to: NodeId
@@ -247,6 +247,16 @@ class Exchanged(Event, frozen=True):
     walk: tuple[int, ...] = ()
 
 
+# -- what it costs -----------------------------------------------------------------------------------
+
+
+class Used(Event, frozen=True):
+    """What the process of `node` takes of the machine: told once a second, of real processes only."""
+
+    cpu: float  # percent of one core, since it was last told
+    rss: int  # resident memory, in bytes
+
+
 # -- faults and the script -----------------------------------------------------------------------
 
 
@@ -322,6 +332,7 @@ AnyEvent: TypeAlias = (
     | Believed
     | Hinted
     | Exchanged
+    | Used
     | Partitioned
     | LinkChanged
     | ClockSkewed

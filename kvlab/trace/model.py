@@ -57,7 +57,9 @@ from kvlab.trace.events import (
     ScriptLine,
     Sent,
     Stored,
+    Used,
 )
+from kvlab.trace.series import Series
 
 State: TypeAlias = Literal["starting", "up", "paused", "down", "left"]
 
@@ -67,6 +69,10 @@ ITEMS_MAX = 64
 LINES_MAX = 500
 FLYING_MAX = 2000
 FORGOTTEN_MAX = 2000
+DROPPED_MAX = 100
+USED_MAX = 60
+HEARTBEATS = ("Beat", "Heard", "Gossip", "Gossiped")
+"""The kinds of messages that only say that somebody is alive: so many that the others are lost among them."""
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -187,6 +193,13 @@ class Model:
         """The hints that each node keeps, by owner and key, as far as it has told of them one by one."""
         self.flying: dict[str, Sent] = {}
         """Messages sent of which nobody has told yet that they arrived or never will."""
+        self.dropped: deque[MessageDropped] = deque(maxlen=DROPPED_MAX)
+        """The last messages that will never arrive, and that were no heartbeats."""
+        self.dropped_heartbeats: deque[MessageDropped] = deque(maxlen=DROPPED_MAX)
+        self.ended = Series()
+        """How many operations ended, how, and after how long."""
+        self.used: dict[NodeId, deque[Used]] = {}
+        """What each process took of the machine in the last minute."""
         self.overwritten: deque[Overwritten] = deque(maxlen=LINES_MAX)
         """Writes that were said to be done and that a reconciliation replaced."""
         self.exchanges: dict[tuple[NodeId, NodeId], Exchanged] = {}
@@ -214,7 +227,10 @@ class Model:
         match event:
             case Sent():
                 self._sent(event)
-            case Delivered() | MessageDropped():
+            case Delivered():
+                self._landed_now(event)
+            case MessageDropped():
+                (self.dropped_heartbeats if event.kind in HEARTBEATS else self.dropped).append(event)
                 self._landed_now(event)
             case Stored() | Removed():
                 self._stored(event)
@@ -242,6 +258,8 @@ class Model:
                 self.exchanges[event.node, event.peer] = event
                 if event.keys:
                     self.found = event
+            case Used():
+                self.used.setdefault(event.node, deque(maxlen=USED_MAX)).append(event)
             case Partitioned():
                 self.groups = event.groups if len(event.groups) > 1 else ()
                 if not self.groups:
@@ -303,6 +321,8 @@ class Model:
             del self._forgotten[next(iter(self._forgotten))]
 
     def _operated(self, event: OpStarted | OpEnded) -> None:
+        if isinstance(event, OpEnded):
+            self.ended.add(event.at_ms, event.outcome, event.took_ms)
         operation = self._belongs(event.op, event)
         if operation is None:
             return
@@ -421,6 +441,7 @@ class Model:
             since_ms=node.since_ms, gone_ms=gone_ms,
         )  # fmt: skip
         self._forget_data(name)
+        self.used.pop(name, None)
         for operation in self.operations.values():
             if operation.via == name and not operation.outcome:
                 operation.outcome, operation.error = "unknown", "NoAnswer"
@@ -458,7 +479,7 @@ def _copied(value: Any) -> Any:
         return {key: _copied(one) for key, one in value.items()}
     if isinstance(value, list | deque):
         return value.copy()  # of events, which never change
-    return value.copy() if isinstance(value, Operation) else value
+    return value.copy() if isinstance(value, Operation | Series) else value
 
 
 _TOLD = (

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from random import Random
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from kvlab.messages import NodeId
+
+Fate: TypeAlias = Literal["now", "lost", "twice"]
+"""What a person may decide of one message under way."""
 
 
 class Link(msgspec.Struct, frozen=True):

@@ -50,7 +50,7 @@ from kvlab.world.control import (
     Where,
     WhichRing,
 )
-from kvlab.world.faults import Faults
+from kvlab.world.faults import Fate, Faults
 
 T = TypeVar("T")
 Watcher = Callable[[AnyEvent], None]
@@ -294,6 +294,13 @@ class World(ABC):
         Raises UserError where messages have no names.
         """
         raise UserError(f"a real network cannot be told to lose the {kind} of {op}; use --world sim")
+
+    async def decide(self, message: str, fate: Fate) -> None:
+        """Deliver a message under way now, lose it, or deliver it twice. It is called as the events call it.
+
+        Raises UserError if it is not under way, and where messages are out of everybody's hands.
+        """
+        raise UserError(f"{message} is in the hands of the operating system; --world sim holds its messages")
 
     async def duplicate(self, a: str, b: str | None, share: float) -> None:
         """Deliver this share (0 to 1) of the messages twice."""

@@ -267,3 +267,36 @@ def test_nodes_tell_nothing_unless_somebody_watches(folder: Path, monkeypatch: p
         }
 
     asyncio.run(main())
+
+
+def test_what_each_process_takes_is_told_while_somebody_watches_traffic_and_not_of_the_dead(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "MEASURE_S", 0.05)
+
+    async def main() -> None:
+        world = ProcessWorld(CONFIG, port=next_ports())
+        unasked: list[AnyEvent] = []
+        world.watch(unasked.append, traffic=False)
+
+        def told_of(told: list[AnyEvent]) -> set[str]:
+            return {event.node for event in told if isinstance(event, events.Used)}
+
+        async def all_told() -> bool:
+            return told_of(told) == set(world.up())
+
+        async with world:
+            for _ in range(3):
+                await world.sleep(0.05)
+            assert not told_of(unasked)
+            told: list[AnyEvent] = []
+            world.watch(told.append)
+            await until(world, all_told)
+            sizes = [event.rss for event in told if isinstance(event, events.Used)]
+            assert all(5_000_000 < size < 500_000_000 for size in sizes)
+            await world.kill("n2")
+            told.clear()
+            await until(world, all_told)
+            assert told_of(told) == {"n1", "n3"}
+
+    asyncio.run(main())

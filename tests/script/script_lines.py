@@ -91,6 +91,12 @@ untimed = st.one_of(  # what may stand after `cluster`
     st.builds(lambda ends, percent: c.Duplicate(ends[0], ends[1], percent), links, percents),
     st.builds(c.Skew, nodes, st.integers(-3_600_000, 3_600_000)),
     st.builds(c.Rot, keys, nodes),
+    st.builds(
+        c.DecideMessage,
+        st.builds("n{}.{}.{}".format, positive, st.integers(0, 9), positive),
+        st.sampled_from(["now", "lost", "twice"]),
+    ),
+    st.just(c.StopLoad()),
     st.builds(c.Add, names, st.sampled_from([None, "z1", "sofia"]), st.none() | st.integers(1, 16)),
     st.builds(c.Remove, nodes),
     st.builds(c.Wait, times),

@@ -14,6 +14,7 @@ from kvlab.script.commands import (
     At,
     Cluster,
     Command,
+    DecideMessage,
     Expect,
     Load,
     LoseMessage,
@@ -23,6 +24,7 @@ from kvlab.script.commands import (
     Say,
     Skew,
     Slow,
+    StopLoad,
     WaitUntil,
 )
 from kvlab.script.conditions import (
@@ -249,6 +251,8 @@ def test_windows_line_ends_and_a_byte_order_mark_do_no_harm() -> None:
         ("slow n1 n4 80ms+-20ms", Slow(NodeName("n1"), NodeName("n4"), 80, 20)),
         ("slow k#2 1s", Slow(Home(b"k", 2), None, 1000)),
         ("rot cart:42 at k#2", Rot(b"cart:42", Home(b"k", 2))),
+        ("message n1.0.7 twice", DecideMessage("n1.0.7", "twice")),
+        ("load stop", StopLoad()),
         ("skew n5 -200ms", Skew(NodeName("n5"), -200)),
         ("load 200/s for 1m reads=50% keys=9 zipf", Load(200, 60_000, 50.0, 9, True)),
         ("partition n1 | n2 n3", Partition(((NodeName("n1"),), (NodeName("n2"), NodeName("n3"))))),

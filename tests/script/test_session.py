@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kvlab.errors import UserError
+from kvlab.script.commands import Load
 from kvlab.script.load import percentile
 from kvlab.script.parse import ScriptError, parse_line
 from kvlab.script.rehearsal import read_scenario, understood
@@ -137,6 +138,14 @@ def test_a_load_starts_its_operations_on_time_though_none_is_answered() -> None:
     load = report.steps[-1]
     assert load.text.startswith("100 operations: 0 ok, 0 failed, 100 unknown")
     assert load.took_ms < 2000
+
+
+def test_a_load_can_be_stopped_and_what_it_has_begun_is_still_answered() -> None:
+    done = steps("cluster stage=4\nat 0ms load 100/s for 1m reads=0%\nat 505ms load stop\n")
+    load = next(step for step in done if isinstance(step.command, Load))
+    assert load.text.startswith("51 operations: 51 ok")
+    assert load.took_ms < 600
+    assert steps("cluster stage=4\nload stop\n")[-1].text == "no load was under way"
 
 
 def test_a_load_bounds_the_operations_under_way() -> None:

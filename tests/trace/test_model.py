@@ -16,6 +16,8 @@ from kvlab.trace.events import (
     Hinted,
     LineFailed,
     LinkChanged,
+    MessageDropped,
+    NodeKilled,
     NodeLeft,
     NodePaused,
     NodeReady,
@@ -30,8 +32,9 @@ from kvlab.trace.events import (
     ScriptLine,
     Sent,
     Stored,
+    Used,
 )
-from kvlab.trace.model import OPERATION_EVENTS_MAX, OPERATIONS_MAX, causal_order
+from kvlab.trace.model import DROPPED_MAX, OPERATION_EVENTS_MAX, OPERATIONS_MAX, causal_order
 from tests.lab.stories import KEY, births, cut, death, model_of, put
 
 N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("n3")
@@ -276,3 +279,29 @@ def test_repairs_and_hints_are_events_of_the_operation_they_were_made_for() -> N
         model.apply(event)
     model.apply(Repaired(303, N1, KEY, N2, "anti-entropy"))
     assert model.operations[op].events[1:] == told
+
+
+def test_heartbeats_that_were_dropped_do_not_crowd_out_the_others() -> None:
+    lost = MessageDropped(300.0, N1, "n1.0.1", N2, "Keep", "partition")
+    beats: list[AnyEvent] = [
+        MessageDropped(301.0 + i, N1, f"n1.0.{i + 2}", N2, "Gossip", "partition") for i in range(500)
+    ]
+    model = model_of(births(), [lost], beats)
+    assert list(model.dropped) == [lost]
+    assert list(model.dropped_heartbeats) == beats[-DROPPED_MAX:]
+
+
+def test_what_a_process_took_is_kept_for_a_minute_and_goes_with_it() -> None:
+    used: list[AnyEvent] = [Used(1000.0 * i, N2, 12.5, 30_000_000 + i) for i in range(100)]
+    model = model_of(births(), used)
+    assert list(model.used[N2]) == used[-60:]
+    assert N2 not in model_of(births(), used, [NodeKilled(200_000.0, N2)]).used
+
+
+def test_every_operation_that_ends_is_counted_also_one_whose_beginning_was_lost() -> None:
+    ends: list[AnyEvent] = [OpEnded(400.0, N1, OpId(f"n1.0.{i}"), "get", KEY, "ok", 2.0) for i in range(300)]
+    model = model_of(births(), ends)
+    again = model.copy()
+    again.apply(ends[0])
+    assert [quarter.ok for quarter in model.ended.quarters()] == [300]
+    assert [quarter.ok for quarter in again.ended.quarters()] == [301]

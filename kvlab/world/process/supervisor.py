@@ -48,12 +48,14 @@ from kvlab.world.control import (
 from kvlab.world.folders import make_folder
 from kvlab.world.host import Past
 from kvlab.world.process.disk import erase, left_behind
+from kvlab.world.process.gauge import Gauge
 from kvlab.world.process.wire import LOOPBACK, FrameConnection, decoded, is_free, listener
 from kvlab.world.world import NodeInfo, NodeState, World
 
 FIRST_PORT = 7001
 """Where Redis ports are looked for when none is given."""
 
+MEASURE_S = 1.0
 START_LIMIT_S = 30.0
 END_LIMIT_S = 2.0
 
@@ -78,6 +80,7 @@ class Child:
         self.begun = False  # it has been told what to be: before that it can do nothing else
         self.ending = False  # at our wish: then its end is no news
         self.asked: dict[int, asyncio.Future[Response]] = {}
+        self.gauge = Gauge(process.pid)
 
     def say(self, message: ToChild) -> None:
         if self.connection is not None:
@@ -125,6 +128,7 @@ class ProcessWorld(World):
         self._folder: Path | None = None
         self._keep_logs = False
         self._closing: asyncio.Task[None] | None = None
+        self._measuring: asyncio.TimerHandle | None = None
 
     @property
     def log_folder(self) -> Path:
@@ -147,6 +151,7 @@ class ProcessWorld(World):
         await super().start()
         if self.ring.epoch:
             self.tell(events.RingChanged(self.at_ms(), NodeId(""), self.ring, "installed"))
+        self._measure()
 
     # -- what earlier clusters left ---------------------------------------------------------------
 
@@ -465,12 +470,21 @@ class ProcessWorld(World):
             if child.begun:
                 child.say(Ask(0, Watch(on=self.traced)))
 
+    def _measure(self) -> None:
+        """Tell what each process takes of the machine, once a second, if anybody wants to know."""
+        for child in self._children.values() if self.traced else ():
+            if child.begun and (reading := child.gauge.read()) is not None:
+                self.tell(events.Used(self.at_ms(), child.info.node, *reading))
+        self._measuring = asyncio.get_running_loop().call_later(MEASURE_S, self._measure)
+
     async def close(self) -> None:
         if self._closing is None:
             self._closing = asyncio.create_task(self._close())
         await asyncio.shield(self._closing)  # whoever is cancelled here leaves nothing half closed
 
     async def _close(self) -> None:
+        if self._measuring is not None:
+            self._measuring.cancel()
         children = list(self._children.values())
         for child in children:
             child.ending = True

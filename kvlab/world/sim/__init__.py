@@ -27,9 +27,10 @@ from kvlab.errors import NoAnswer, NodeDown, OperationError, UserError
 from kvlab.messages import NodeId, OpId
 from kvlab.trace import events
 from kvlab.world.control import Command, Response
+from kvlab.world.faults import Fate
 from kvlab.world.host import Host
 from kvlab.world.sim.loop import SimLoop, life
-from kvlab.world.sim.network import Life, NamedPort, Names, Network, Port
+from kvlab.world.sim.network import Life, NamedPort, Names, Network, Port, UnderWay
 from kvlab.world.world import NodeInfo, Watcher, World
 
 T = TypeVar("T")
@@ -196,6 +197,20 @@ class SimWorld(World):
         if self._names is None:
             raise UserError("messages have names only in `cluster ... chance=named`")
         self._names.doomed.add((op, self.info(sender).node, self.info(receiver).node, kind))
+
+    def under_way(self) -> list[UnderWay]:
+        """The messages that have been sent and have not arrived, the next to arrive first."""
+        return self._network.under_way()
+
+    async def decide(self, message: str, fate: Fate) -> None:
+        match fate:
+            case "now":
+                self._network.hasten(message)
+            case "lost":
+                self._network.drop(message)
+            case "twice":
+                self._network.double(message)
+        await asyncio.sleep(0)  # what is delivered now has arrived on return
 
     @property
     def traced(self) -> bool:

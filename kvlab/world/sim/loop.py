@@ -177,6 +177,11 @@ class SimLoop(asyncio.AbstractEventLoop):
             heapq.heappop(self._timers)
         return self._timers[0][0] if self._timers else None
 
+    def pending(self, callback: Callable[..., object]) -> list[Handle]:
+        """The timers that will run this, in the order in which they will. O(n) for n timers of any kind."""
+        waiting = [entry for entry in self._timers if not entry[2].dropped and entry[2].callback == callback]
+        return [handle for _, _, handle in sorted(waiting, key=lambda entry: entry[:2])]
+
     # -- suspending the code of one owner --------------------------------------------------------
 
     def suspend(self, owner: object) -> None:

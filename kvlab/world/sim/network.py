@@ -15,10 +15,13 @@ from random import Random
 from typing import TypeAlias
 from zlib import crc32
 
+import msgspec
+
+from kvlab.errors import UserError
 from kvlab.messages import NodeId, OpId, decode, kind
 from kvlab.world.faults import Faults
 from kvlab.world.host import Host
-from kvlab.world.sim.loop import SimLoop
+from kvlab.world.sim.loop import Handle, SimLoop
 
 DELAY_MS_MIN = 0.5
 DELAY_MS_SPREAD = 2.5
@@ -34,6 +37,19 @@ class Life:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.host: Host | None = None
+
+
+class UnderWay(msgspec.Struct, frozen=True):
+    """A message that has been sent and has not arrived. `msg` is what the events call it."""
+
+    msg: str
+    sender: NodeId
+    to: NodeId
+    kind: str
+    op: OpId
+    key: bytes | None
+    due_ms: float
+    """When it will arrive."""
 
 
 class Network:
@@ -67,6 +83,48 @@ class Network:
             return
         if dropped is not None:
             dropped(why)
+
+    # -- one message, under somebody's hand --------------------------------------------------------
+
+    def under_way(self) -> list[UnderWay]:
+        """The messages under way, the next to arrive first; one that arrives twice stands here twice.
+
+        Found among the timers: a table of them would cost every message, and few runs are looked at so.
+        """
+        found = []
+        for handle in self.loop.pending(self.deliver):
+            sender, generation, to, data, *_ = handle.args
+            frame = decode(data)
+            msg, key = f"{sender}.{generation}.{frame.id}", getattr(frame.body, "key", None)
+            due_ms = round(handle.when() * 1000, 3)
+            found.append(UnderWay(msg, sender, to, kind(frame.body), frame.op, key, due_ms))
+        return found
+
+    def hasten(self, msg: str) -> None:
+        """Deliver it now, before all others. Raises UserError if it is not under way, as do the next two."""
+        handle = self._find(msg)
+        handle.cancel()
+        self.loop.call_soon(self.deliver, *handle.args, context=self.context)
+
+    def drop(self, msg: str) -> None:
+        """Let it never arrive."""
+        handle = self._find(msg)
+        handle.cancel()
+        dropped: Callable[[str], None] | None = handle.args[4]
+        if dropped is not None:
+            dropped("by hand")
+
+    def double(self, msg: str) -> None:
+        """Deliver it twice: the second copy comes right after the first, and is under way for itself."""
+        handle = self._find(msg)
+        self.loop.call_at(handle.when(), self.deliver, *handle.args, context=self.context)
+
+    def _find(self, msg: str) -> Handle:
+        """The next copy of it to arrive."""
+        for handle, known in zip(self.loop.pending(self.deliver), self.under_way(), strict=True):
+            if known.msg == msg:
+                return handle
+        raise UserError(f"no message {msg} is under way: it has arrived or was lost, or was not sent yet")
 
 
 class Port:
