@@ -34,8 +34,6 @@ class Driver(ABC):
 
     world: World
     session: Session
-    kind: str
-    """process or sim, as recordings name it."""
 
     @abstractmethod
     async def start(self) -> None:
@@ -67,7 +65,6 @@ class LiveDriver(Driver):
     """Real processes: time passes whether one looks or not."""
 
     freezes = False
-    kind = "process"
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -90,7 +87,6 @@ class SimDriver(Driver):
     """The simulator: time passes as the lab lets it, faster, slower, or one step at a time."""
 
     freezes = True
-    kind = "sim"
 
     def __init__(self, world: SimWorld) -> None:
         self.world: SimWorld = world

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from kvlab.lab.draw.canvas import shown
 from kvlab.lab.view import Shot, View, counted
 from kvlab.script.help import Page
-from kvlab.script.session import Step
 from kvlab.trace.events import (
     ClockSkewed,
     EventsLost,
@@ -182,16 +181,6 @@ def _across_the_cut(view: View) -> str:
         return "Writes are locked: press g to read, then h to heal the cut, and w to write."
     other = view.groups[-1][-1]
     return f"Press w to write here, type :put {shown(view.key, 12)} x via {other} to write there; then h."
-
-
-def result_of(step: Step) -> str:
-    """What came of a line, where the events do not tell; "" where they do."""
-    told = bool(step.op)  # by events of its own
-    if step.failure is not None:
-        return f"{step.failure.expected}: no, found {step.failure.found}"
-    if step.text and not (step.outcome is not None and told):
-        return f"{step.command}: {step.text}"
-    return ""
 
 
 def messages(view: View) -> Page:

@@ -15,6 +15,7 @@ import msgspec
 from kvlab import stages
 from kvlab.core.placement import preference_list
 from kvlab.core.ring import Ring
+from kvlab.lab.source import Source
 from kvlab.messages import Key, NodeId, OpId, RingSpec
 from kvlab.script.help import Page
 from kvlab.stages import Stage
@@ -51,6 +52,18 @@ class Shot(msgspec.Struct, frozen=True):
     of: int
 
 
+class Brief(msgspec.Struct, frozen=True):
+    """One operation in the list of the last ones."""
+
+    op: OpId
+    kind: str
+    key: Key
+    value: bytes | None
+    via: NodeId
+    outcome: str
+    took_ms: float
+
+
 class Flight(msgspec.Struct, frozen=True):
     """A message under way: `progress` is 0 at its sender and 1 at its receiver."""
 
@@ -83,7 +96,16 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     phase: str = ""
     groups: tuple[tuple[NodeId, ...], ...] = ()
     links: tuple[LinkChanged, ...] = ()
+    r: int | None = None
+    w: int | None = None
+    """How many replicas have to answer, where the cluster says so."""
     op: Shot | None = None
+    chosen: int = -1
+    """Which event of the operation is looked at; -1 is the last."""
+    briefs: tuple[Brief, ...] = ()
+    """The operations known, oldest first."""
+    source: Source | None = None
+    """The file that runs, where its code is looked at."""
     key: Key = b"cart:42"
     """The key of the operation shown; what w writes and g reads."""
     homes: tuple[NodeId, ...] = ()
@@ -112,6 +134,13 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     def node(self, name: str) -> Node | None:
         return next((node for node in self.nodes if node.node == name), None)
+
+    def chosen_event(self) -> AnyEvent | None:
+        """The event that is looked at."""
+        if self.op is None or not self.op.events:
+            return None
+        last = len(self.op.events) - 1
+        return self.op.events[last if self.chosen < 0 else min(self.chosen, last)]
 
     def zone(self, name: str) -> str:
         """The zone of a node; "" where all are in one, for then it says nothing."""
@@ -164,7 +193,10 @@ def view_of(model: Model, shown: OpId | None = None, now_ms: float | None = None
         phase=model.phase,
         groups=model.groups,
         links=tuple(model.links.values()),
+        r=config.r,
+        w=config.w,
         op=op,
+        briefs=tuple(_brief(one) for one in model.operations.values()),
         key=key,
         homes=homes_of(stage, config.n, model.ring, key),
         flights=_flights(model, now, op.op if op is not None else OpId("")),
@@ -204,6 +236,10 @@ def _shot(model: Model, shown: OpId | None) -> Shot | None:
         place=names.index(name) + 1,
         of=len(names),
     )
+
+
+def _brief(op: Operation) -> Brief:
+    return Brief(op.op, op.kind or "?", op.key, op.value, op.via, op.outcome, op.took_ms)
 
 
 def _flights(model: Model, now_ms: float, op: OpId) -> tuple[Flight, ...]:

@@ -21,6 +21,7 @@ from kvlab.trace.events import (
     OpEnded,
     OpStarted,
     Partitioned,
+    Repaired,
     ScriptLine,
     Sent,
     Stored,
@@ -112,3 +113,71 @@ def mirrored() -> list[AnyEvent]:
     told.append(Partitioned(400.0, NodeId(""), ((n1,), (n2, n3))))
     told += [Stored(500.0 + i, node, KEY, b"bread", 1, 75) for i, node in enumerate((n2, n3))]
     return [*told, Locked(1500.0, n1, (n2, n3)), Locked(1501.0, n2, (n1,)), Locked(1502.0, n3, (n1,))]
+
+
+def late_put(op: str = "n1.0.1", at_ms: float = 300.0) -> list[AnyEvent]:
+    """Stage 5, W=2: two replicas confirm within some ms, n2 after half a second; lines as of `CODE`."""
+    me, name, told = NodeId("n1"), OpId(op), list[AnyEvent]()
+    told.append(OpStarted(at_ms, me, name, "put", KEY, b"milk"))
+    for i, home in enumerate(map(NodeId, HOMES)):
+        travels = 250.0 if home == "n2" else 1.0 + i
+        asked, kept = f"{op}.{i}", f"{home}.0.{op}"
+        there = at_ms + 0.2 + travels
+        told += [
+            Sent(at_ms + 0.2, me, asked, home, "Keep", 60, name, "", KEY, 6),
+            Delivered(there, home, asked, me, "Keep", name),
+            Stored(there + 0.2, home, KEY, b"milk", 1, 75, name, line=18),
+            Sent(there + 0.3, home, kept, me, "Kept", 20, name, asked),
+            Delivered(there + 0.3 + travels, me, kept, home, "Kept", name),
+        ]
+    told.append(OpEnded(at_ms + 5, me, name, "put", KEY, "ok", 5.0))
+    return sorted(told, key=lambda event: event.at_ms)
+
+
+def repaired_get(op: str = "n1.0.2", at_ms: float = 300.0) -> list[AnyEvent]:
+    """Stage 5, R=2: n2 holds nothing, and is repaired after the client has its answer."""
+    me, name, told = NodeId("n1"), OpId(op), list[AnyEvent]()
+    told.append(OpStarted(at_ms, me, name, "get", KEY))
+    for i, home in enumerate(map(NodeId, HOMES)):
+        asked, found = f"{op}.{i}", f"{home}.0.{op}"
+        told += [
+            Sent(at_ms + 0.2, me, asked, home, "Fetch", 40, name, "", KEY),
+            Delivered(at_ms + 1 + i, home, asked, me, "Fetch", name),
+            Sent(at_ms + 1.1 + i, home, found, me, "Fetched", 60, name, asked),
+            Delivered(at_ms + 2 + i, me, found, home, "Fetched", name),
+        ]
+    n2 = NodeId("n2")
+    told += [
+        OpEnded(at_ms + 3.1, me, name, "get", KEY, "ok", 3.1, (b"milk",)),
+        Sent(at_ms + 4.2, me, f"{op}.9", n2, "Keep", 60, name, "", KEY),
+        Delivered(at_ms + 5, n2, f"{op}.9", me, "Keep", name),
+        Stored(at_ms + 5.1, n2, KEY, b"milk", 1, 75, name),
+        Sent(at_ms + 5.2, n2, f"n2.0.{op}.9", me, "Kept", 20, name, f"{op}.9"),
+        Delivered(at_ms + 6, me, f"n2.0.{op}.9", n2, "Kept", name),
+        Repaired(at_ms + 6.1, me, KEY, n2, "read", name),
+    ]
+    return sorted(told, key=lambda event: event.at_ms)
+
+
+CODE = '''\
+class TinyNode:
+    """A quorum in twenty lines: somebody's own file, as far as the lab knows."""
+
+    async def put(self, key, item, w=None):
+        acks = Tally(w or self.w, self.replicas(key))
+        async for replica, answer in self.transfer.ask_each(key, lambda epoch: Keep(key, item, epoch)):
+            if acks.add(replica, answer):
+                return  # enough
+        raise acks.missing("the write", QuorumNotReached)
+
+    async def on(self, sender, request):
+        match request:
+            case Keep():
+                return await self.on_keep(sender, request)
+
+    async def on_keep(self, sender, request):
+        await self.transfer.admit(sender, request)
+        self.store.put(request.key, request.copy, self.env.now_ms())
+        return Kept()
+'''
+"""The file that `late_put` ran, for the code tab."""

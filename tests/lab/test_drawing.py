@@ -14,13 +14,14 @@ from kvlab.lab.draw.ring import legible
 from kvlab.lab.draw.screen import compose, help_pages, screen
 from kvlab.lab.draw.theme import DEAD, TEXT, Theme
 from kvlab.lab.narrate import sentences
+from kvlab.lab.source import parsed
 from kvlab.lab.view import Flight, View
 from kvlab.messages import NodeId, RingSpec
 from kvlab.script.commands import USAGE
 from kvlab.script.help import help_on
 from kvlab.stages import STAGES
 from kvlab.trace.events import AnyEvent, LineFailed, NodeStarting, Overwritten, ScriptLine
-from tests.lab.stories import births, cut, death, mirrored, put, view
+from tests.lab.stories import CODE, births, cut, death, late_put, mirrored, put, repaired_get, view
 
 GOLDEN = Path(__file__).parent / "golden"
 SIZES = ((80, 24), (120, 40))
@@ -35,12 +36,21 @@ def scenes() -> dict[str, View]:
         "cut": view(births(), put(), cut(400)),
         "help": view(births(), put(), help=1),
         "hashmap": view(births(1), stage=1, nodes=1),
+        "operation": view(births(), put("n1.0.1", 250), late_put("n1.0.2"), stage=5, tab="operation"),
+        "repaired": view(births(), repaired_get(), stage=5, tab="operation"),
+        "silent": view(births(), death("n3", 290), put(silent="n3"), tab="operation"),
+        "code": view(births(), late_put(), stage=5, tab="code", chosen=8, source=parsed("tiny.py", CODE)),
         "mirrors": view(births(3), mirrored(), stage=2, nodes=3),
     }
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("scene", list(scenes()))
+HELD = [(scene, size) for scene in scenes() for size in SIZES]
+HELD += [("operation", (200, 60)), ("code", (200, 60))]
+
+
+@pytest.mark.parametrize(
+    ("scene", "size"), HELD, ids=lambda of: of if isinstance(of, str) else f"{of[0]}x{of[1]}"
+)
 def test_the_screen_is_as_it_was_found_good(scene: str, size: tuple[int, int]) -> None:
     drawn = "\n".join(compose(scenes()[scene], size, Theme()).text()) + "\n"
     golden = GOLDEN / f"{scene}-{size[0]}x{size[1]}.txt"

@@ -12,11 +12,13 @@ from kvlab.messages import Key, NodeId
 from kvlab.trace.events import (
     AnyEvent,
     Delivered,
+    Hinted,
     LineFailed,
     MessageDropped,
     OpEnded,
     OpStarted,
     Removed,
+    Repaired,
     Said,
     ScriptLine,
     Sent,
@@ -38,6 +40,11 @@ MEANS = {
     "Dropped": "it is forgotten",
     "Settle": "all hold this",
     "Settled": "I know now",
+    "KeepHint": "keep this for another",
+    "FindHint": "do you keep it for another?",
+    "FoundHint": "this I keep",
+    "GetRing": "are you there?",
+    "RingIs": "I am, by this ring",
     "Refused": "no",
     "StaleRing": "your ring is old",
 }
@@ -259,6 +266,11 @@ def event_words(event: AnyEvent, key: Key, room: int, theme: Theme) -> list[Piec
             which = shown(event.key, 16) if event.key != key else "it"
             what = f"{glyphs.lost} no longer holds {which} ({event.why})"
             return [(fit(what, room, glyphs.more), DIM)]
+        case Repaired():
+            return [(f"{glyphs.key} has repaired ", ACCENT), (event.peer, theme.node_colour(event.peer))]
+        case Hinted():
+            return [(f"{glyphs.key} hint for ", TEXT), (event.owner, theme.node_colour(event.owner)),
+                    (f" {event.what}", TEXT)]  # fmt: skip
         case OpStarted():
             return [(f"{glyphs.begins} is asked", ACCENT)]
         case OpEnded():

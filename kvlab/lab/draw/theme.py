@@ -18,6 +18,8 @@ from kvlab.trace.model import State
 
 BACKGROUND = "#101216"
 BAR = "#1d232b"
+MARK = "#3d3521"
+"""The ground of the row that is chosen."""
 TEXT = "#d8dbe0"
 DIM = "#8b929c"
 FAINT = "#4c535d"
@@ -53,17 +55,24 @@ class Glyphs(msgspec.Struct, frozen=True):
     cut: str
     """The end of a text that the key v shows in full."""
     yes: str
+    bar: str
+    """While something is in the hands of a node."""
+    silence: str
+    """While nothing comes."""
+    lane: str
+    back: str
+    """The head of an arrow to the left; `begins` is that of one to the right."""
 
 
 UNICODE = Glyphs(
     up="●", starting="○", paused="‖", down="✗", sends="→", receives="←", holds="■", lost="✗", begins="▶",
     ok="✓", bad="✗", key="◉", dot="●", line="─", pointer="▲", prompt=">", between="·", more="…",
-    cut="… (v: all)", yes="│",
+    cut="… (v: all)", yes="│", bar="█", silence="┈", lane="╎", back="◀",
 )  # fmt: skip
 ASCII = Glyphs(
     up="*", starting="o", paused="=", down="x", sends=">", receives="<", holds="#", lost="X", begins=">",
     ok="+", bad="X", key="@", dot="o", line="-", pointer="^", prompt=">", between="-", more="...",
-    cut="... (v: all)", yes="|",
+    cut="... (v: all)", yes="|", bar="#", silence=".", lane=":", back="<",
 )  # fmt: skip
 
 

@@ -1,0 +1,186 @@
+"""The operation tab: what was asked of whom, what came of it, and who was waited for."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from kvlab.lab.draw.operation import window
+from kvlab.lab.draw.screen import compose
+from kvlab.lab.draw.theme import Theme
+from kvlab.lab.draw.waterfall import Axis
+from kvlab.lab.questions import Question, enough, questions_of
+from kvlab.lab.view import View
+from kvlab.messages import NodeId, OpId
+from kvlab.trace.events import AnyEvent, Delivered, Hinted, MessageDropped, Repaired, Sent, Stored
+from tests.lab.stories import KEY, births, late_put, put, repaired_get, view
+
+N1, N2, N3, N4, N5 = (NodeId(f"n{i}") for i in range(1, 6))
+
+
+def drawn(seen: View, size: tuple[int, int] = (120, 40)) -> list[str]:
+    return compose(msgspec.structs.replace(seen, tab="operation"), size, Theme()).text()
+
+
+def words(lines: list[str]) -> str:
+    """What stands to the left of the list of operations, as one text."""
+    return " ".join(" ".join(line[:81] for line in lines).split())
+
+
+def row(lines: list[str], *words: str) -> str:
+    """The one row with these words in it."""
+    found = [line for line in lines if all(word in line for word in words)]
+    assert len(found) == 1, (words, found)
+    return found[0]
+
+
+def asked(seen: View) -> dict[NodeId, Question]:
+    assert seen.op is not None
+    return {question.node: question for question in questions_of(seen.op)}
+
+
+def test_a_question_is_asked_arrives_is_answered_and_its_answer_arrives() -> None:
+    question = asked(view(births(), put()))[N4]
+    assert (question.asked_ms, question.arrived_ms) == (300.2, 302)
+    assert question.replied_ms == pytest.approx(302.2)
+    assert (question.answered_ms, question.reply) == (303, "Kept")
+
+
+def test_the_answer_that_let_the_coordinator_answer_is_marked_and_later_ones_are_late() -> None:
+    seen = view(births(), late_put(), stage=5)
+    assert seen.op is not None
+    last = enough(seen.op, questions_of(seen.op))
+    assert last is not None
+    assert last.node == N4
+    lines = drawn(seen)
+    assert "enough" in row(lines, "n4  Keep ", "█")
+    assert "late" in row(lines, "n2  Keep ", "█")
+    assert "n2 kept nobody waiting" in words(lines)
+
+
+def test_the_line_of_the_answer_to_the_client_stands_between_those_it_waited_for_and_the_late() -> None:
+    lines = drawn(view(births(), late_put(), stage=5))
+    told = row(lines, "the client is told ok").index("▲")
+    assert row(lines, "n4  Keep ", "█").rindex("█") <= told < row(lines, "n2  Keep ", "█").rindex("─")
+
+
+def test_who_does_not_answer_is_left_open_and_a_lost_question_says_why() -> None:
+    lines = drawn(view(births(), put(silent="n3")))
+    assert "✗ no connection" in row(lines, "n3  Keep ", "┈")
+    assert "unknown, perhaps done, perhaps not" in words(lines)
+    until = {ms: [event for event in late_put() if event.at_ms < ms] for ms in (303, 800)}
+    assert "no answer yet" in row(drawn(view(births(), until[303], stage=5)), "n2  Keep ", "┈")
+    assert "no answer so far" in row(drawn(view(births(), until[800], stage=5)), "n2  Keep ", "┈")
+
+
+def test_a_refusal_is_marked() -> None:
+    op = OpId("n1.0.1")
+    told: list[AnyEvent] = [
+        Sent(300.1, N1, "a", N3, "Keep", 60, op),
+        Delivered(301, N3, "a", N1, "Keep", op),
+        Sent(301.5, N3, "b", N1, "Refused", 20, op, "a"),
+        Delivered(302, N1, "b", N3, "Refused", op),
+    ]
+    seen = view(births(), told)
+    assert asked(seen)[N3].refused
+    assert "✗ says no" in row(drawn(seen), "n3  Keep ", "█")
+
+
+def test_a_repair_stands_in_the_waterfall_after_the_answer() -> None:
+    lines = drawn(view(births(), repaired_get(), stage=5))
+    assert "repaired" in row(lines, "n2  Keep ", "█")
+    assert row(lines, "has repaired n2")
+
+
+def test_a_stand_in_says_for_whom() -> None:
+    op = OpId("n1.0.1")
+    told: list[AnyEvent] = [
+        Sent(300.1, N1, "a", N5, "KeepHint", 60, op),
+        Delivered(301, N5, "a", N1, "KeepHint", op),
+        Hinted(301.1, N5, N3, KEY, "kept", 1, op),
+        Sent(301.5, N5, "b", N1, "Kept", 20, op, "a"),
+        Delivered(302, N1, "b", N5, "Kept", op),
+    ]
+    assert "for n3" in row(drawn(view(births(), told, stage=8)), "n5 ", "█")
+
+
+def test_what_a_coordinator_does_as_a_replica_is_a_question_to_itself() -> None:
+    told = [event for event in put() if not isinstance(event, Stored)]
+    mine: list[AnyEvent] = [Stored(300.3, N1, KEY, b"milk", 1, 75, OpId("n1.0.1"))]
+    lines = drawn(view(births(), sorted([*told, *mine], key=lambda event: event.at_ms)))
+    assert "itself" in row(lines, "n1  itself", "█")
+    assert "itself" not in " ".join(drawn(view(births(), repaired_get(), stage=5)))
+
+
+def test_a_message_lost_on_the_way_back_is_told_as_lost() -> None:
+    op = OpId("n1.0.1")
+    told: list[AnyEvent] = [
+        Sent(300.1, N1, "a", N3, "Keep", 60, op),
+        Delivered(301, N3, "a", N1, "Keep", op),
+        Sent(301.5, N3, "b", N1, "Kept", 20, op, "a"),
+        MessageDropped(302, N3, "b", N1, "Kept", "loss", op),
+    ]
+    assert "✗ loss" in row(drawn(view(births(), told)), "n3  Keep ", "┈")
+
+
+def test_the_last_copy_sent_to_a_peer_is_the_one_that_repaired_it() -> None:
+    op = OpId("n1.0.1")
+    told: list[AnyEvent] = [
+        Sent(300.1, N1, "a", N3, "Fetch", 60, op),
+        Sent(301.1, N1, "b", N3, "Keep", 60, op),
+        Repaired(303, N1, KEY, N3, "read", op),
+    ]
+    seen = view(births(), told)
+    assert seen.op is not None
+    assert [(question.kind, question.repair) for question in questions_of(seen.op)] == [
+        ("Fetch", False),
+        ("Keep", True),
+    ]
+
+
+def test_every_node_of_the_operation_has_a_lane_also_one_that_is_dead() -> None:
+    head = row(drawn(view(births(), put(silent="n3"))), "ms n1", "WHAT HAPPENED")
+    assert head.split()[1:5] == ["n1", "n3", "n4", "n2"]
+
+
+def test_where_there_is_no_room_for_lanes_there_are_none() -> None:
+    everybody: list[AnyEvent] = [
+        Sent(300.1, N1, f"a{i}", NodeId(f"n{i}"), "Keep", 60, OpId("n1.0.1")) for i in range(2, 13)
+    ]
+    lines = drawn(view(births(12), everybody, nodes=12), (80, 24))
+    assert not any("╎" in line for line in lines)
+    assert any("n1  → n" in line for line in lines)
+
+
+def test_the_chosen_event_is_on_the_screen_and_marked() -> None:
+    seen = view(births(), late_put(), stage=5)
+    assert seen.op is not None
+    sizes: list[tuple[int, int]] = [(80, 24), (120, 40)]
+    for size in sizes:
+        for at in range(len(seen.op.events)):
+            lines = drawn(msgspec.structs.replace(seen, chosen=at), size)
+            marked = [line for line in lines if line.startswith("▶")]
+            assert len(marked) == 1
+            assert seen.op.events[at].node in marked[0]
+            if size[1] == 40:  # there is a row for each
+                assert f"{seen.op.events[at].at_ms - seen.op.started_ms:.1f}" in marked[0]
+
+
+def test_a_window_of_rows_holds_the_chosen_one() -> None:
+    assert window(5, 4, 10) == (0, 5)
+    assert window(100, 50, 10) == (45, 55)
+    assert window(100, 99, 10) == (90, 100)
+    assert window(100, 0, 10) == (0, 10)
+
+
+def test_the_axis_is_divided_by_round_numbers() -> None:
+    assert Axis(0, 40, 300, 304.5).ticks() == [0, 1, 2, 3, 4]
+    assert Axis(0, 40, 0, 1500).ticks() == [0, 500, 1000, 1500]
+    assert Axis(0, 40, 0, 0).ticks()[0] == 0
+    assert (Axis(10, 41, 300, 340).column(300), Axis(10, 41, 300, 340).column(340)) == (10, 50)
+
+
+def test_the_last_operations_are_listed_with_what_came_of_them() -> None:
+    lines = drawn(view(births(), put(), put("n1.0.2", 500, b"bread", silent="n3")))
+    assert "✓" in row(lines, "1 put cart:42 = milk")
+    assert "unknown" in row(lines, "│▶  2 put cart:42 = bread")
