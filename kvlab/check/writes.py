@@ -8,7 +8,7 @@ Deviation: we ask for one of the concurrent writes, not for all of them as sibli
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kvlab.check.history import Judgement, Operation, Verdict, by_key, illegal, merged, shown
 from kvlab.check.siblings import covered
@@ -79,17 +79,23 @@ def _name(write: Operation) -> str:
     return f"{write.kind} {shown([write.key])}{value}"
 
 
-def no_resurrection(history: Sequence[Operation]) -> Judgement:
-    """No read finds a value that was deleted, for certain, after all its writes. O(n²) a key."""
-    judged = [_stays_deleted(operations) for operations in by_key(history).values()]
+def no_resurrection(history: Sequence[Operation], final: Iterable[Operation] | None = None) -> Judgement:
+    """No read finds a value that was deleted, for certain, after all its writes. O(n²) a key.
+
+    With `final`, only those reads are judged: where a quorum is sloppy, a read meanwhile may be stale.
+    """
+    judge = None if final is None else list(final)
+    judged = [_stays_deleted(operations, judge) for operations in by_key(history).values()]
     return merged(RESURRECTED, judged, "nothing that was deleted came back")
 
 
-def _stays_deleted(operations: Sequence[Operation]) -> Judgement:
+def _stays_deleted(operations: Sequence[Operation], final: Sequence[Operation] | None) -> Judgement:
     """Judge one key."""
     deletes = [op for op in operations if op.kind == "delete" and op.outcome is Outcome.OK]
     for read in operations:
         if read.kind != "get" or read.outcome is not Outcome.OK:
+            continue
+        if final is not None and read not in final:
             continue
         past = [delete for delete in deletes if delete.before(read)]
         if not past:

@@ -305,7 +305,9 @@ class Session:
             case Delete(key, _, name):
                 seen, op = self._seen(via, key), OpId(name or "")
                 result = await world.delete(key, via=via, context=seen.context, op=op)
-                self._remember(result, begun, replaces=seen.replaced)
+                known = self.world.stage.contexts and result.outcome is Outcome.OK
+                replaced = (*seen.values, *result.values) if known else seen.replaced
+                self._remember(result, begun, replaces=replaced)
         self.last = result
         return result
 
@@ -523,8 +525,9 @@ class Session:
             case "no-lost-writes":
                 return no_lost_writes(list(self.history), await self._read_all())
             case "no-resurrection":
-                await self._read_all()
-                return no_resurrection(self.history)
+                final = await self._read_all()
+                sloppy = self.world.stage.hints and self.world.config.hints
+                return no_resurrection(self.history, final.values() if sloppy else None)
             case "all-siblings":
                 return all_siblings(list(self.history), await self._read_all())
             case "read-your-writes":

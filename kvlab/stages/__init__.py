@@ -55,8 +55,9 @@ class ContextualNode(Protocol):
 
     def delete(
         self, key: Key, w: int | None = None, context: Context | None = None
-    ) -> Coroutine[Any, Any, bool]:
-        """Coordinate a delete of what the context has seen, of what is found without one."""
+    ) -> Coroutine[Any, Any, tuple[bytes, ...]]:
+        """Coordinate a delete of what the context has seen, of what is found without one; returns the values
+        that are gone now."""
 
 
 class KnowsMembers(Protocol):

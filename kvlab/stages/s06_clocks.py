@@ -72,14 +72,17 @@ class ClocksNode:
         found = await self.read(key, r or self.r)
         return None if found is None else self.resolve(found)
 
-    async def delete(self, key: Key, w: int | None = None, context: Context | None = None) -> bool:
+    async def delete(
+        self, key: Key, w: int | None = None, context: Context | None = None
+    ) -> tuple[bytes, ...]:
         """Have a tombstone written over what the context has seen, or over what a read finds without one;
-        True if a value was among it."""
+        returns the values that were among it."""
         found = await self.read(key, self.r) or Siblings(NOTHING, ())
         context = found.context if context is None else context
         if context != NOTHING:
             await self.forward(key, None, w or self.w, context)
-        return any(mine.value is not None and contains(context, mine.dot) for mine in found.siblings)
+        seen = [sibling for sibling in found.siblings if contains(context, sibling.dot)]
+        return Siblings(context, tuple(seen)).values
 
     async def forward(self, key: Key, item: Item | None, w: int, context: Context) -> Context:
         """By this node if it is a replica of the key, else by one that is."""

@@ -634,8 +634,10 @@ class Host:
             return self.node.put(key, item, w)
         return cast(ContextualNode, self.node).put(key, item, w, context_of(context))
 
-    def delete(self, key: Key, w: int | None, context: bytes) -> Coroutine[Any, Any, bool]:
-        """A client's delete. Raises BadContext."""
+    def delete(
+        self, key: Key, w: int | None, context: bytes
+    ) -> Coroutine[Any, Any, bool | tuple[bytes, ...]]:
+        """A client's delete; returns whether there was a value, or which. Raises BadContext."""
         if not self.stage.contexts:
             return self.node.delete(key, w)
         return cast(ContextualNode, self.node).delete(key, w, context_of(context) if context else None)
@@ -747,6 +749,8 @@ def outcome_of(error: Exception) -> Outcome:
 
 def values_of(found: object) -> tuple[bytes, ...]:
     """The values among what an operation returned."""
+    if isinstance(found, tuple):
+        return found
     return found.values if isinstance(found, Item | Version | Siblings) else ()
 
 

@@ -179,7 +179,7 @@ def test_a_delete_deletes_what_it_finds_and_says_whether_there_was_anything() ->
         assert not await deleted(world)
 
     async def deleted(world: SimWorld) -> bool:
-        return await world.host("n1").delete(b"k", None, b"")
+        return bool(await world.host("n1").delete(b"k", None, b""))
 
     live(6, body)
 

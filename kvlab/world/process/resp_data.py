@@ -169,7 +169,7 @@ async def delete(session: Session, args: list[bytes]) -> bytes:
     deleted = 0
     for done, key in enumerate(args[1:]):
         try:
-            deleted += await session.delete(key)
+            deleted += bool(await session.delete(key))
         except OperationError as error:
             raise partly(error, done, len(args) - 1) from error
     return integer(deleted)

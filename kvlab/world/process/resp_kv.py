@@ -64,7 +64,7 @@ async def kv_put(session: Session, args: list[bytes]) -> bytes:
 
 async def kv_del(session: Session, args: list[bytes]) -> bytes:
     options = Options(session, "KV.DEL", args[2:], "W")
-    return integer(await session.delete(args[1], options.replicas, options.context))
+    return integer(bool(await session.delete(args[1], options.replicas, options.context)))
 
 
 def kv_where(session: Session, args: list[bytes]) -> bytes:

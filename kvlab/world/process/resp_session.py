@@ -61,8 +61,10 @@ class Served(Protocol):
     def put(self, key: Key, item: Item, w: int | None, context: bytes) -> Coroutine[Any, Any, Context | None]:
         """A client's write; `context` is what the client has seen. Raises BadContext."""
 
-    def delete(self, key: Key, w: int | None, context: bytes) -> Coroutine[Any, Any, bool]:
-        """A client's delete."""
+    def delete(
+        self, key: Key, w: int | None, context: bytes
+    ) -> Coroutine[Any, Any, bool | tuple[bytes, ...]]:
+        """A client's delete; returns whether there was a value, or which."""
 
     def operation(
         self, name: str, key: Key, value: bytes | None, work: Coroutine[Any, Any, T], /
@@ -176,7 +178,7 @@ class Session:
 
     def delete(
         self, key: Key, w: int | None = None, context: bytes | None = None
-    ) -> Coroutine[Any, Any, bool]:
+    ) -> Coroutine[Any, Any, bool | tuple[bytes, ...]]:
         host = self.host
         seen = self.seen.pop(key, b"") if context is None else context
         work = host.delete(key, w, seen)
