@@ -5,14 +5,19 @@ They say what the reader can check on the screen, and name one key to press.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from kvlab.lab.advice import advice
 from kvlab.lab.draw.canvas import shown
+from kvlab.lab.draw.panels import size_of
+from kvlab.lab.verdict import listed
 from kvlab.lab.view import Shot, View, counted
+from kvlab.messages import NodeId
 from kvlab.script.help import Page
 from kvlab.trace.events import (
+    Believed,
     ClockSkewed,
     EventsLost,
+    Exchanged,
+    Hinted,
     LinkChanged,
     Locked,
     NodeDied,
@@ -26,6 +31,7 @@ from kvlab.trace.events import (
     OpStarted,
     Overwritten,
     Partitioned,
+    Repaired,
     RingChanged,
     Said,
 )
@@ -39,12 +45,6 @@ def sentences(view: View) -> tuple[str, str]:
     return happened(view), advice(view)
 
 
-def _listed(nodes: Sequence[str]) -> str:
-    """n1; n1 and n2; n1, n2 and n3."""
-    *most, last = nodes or ("nobody",)
-    return f"{', '.join(most)} and {last}" if most else last
-
-
 def happened(view: View) -> str:
     """What the latest event that matters was."""
     match view.latest:
@@ -55,6 +55,8 @@ def happened(view: View) -> str:
             empty = held is not None and not held.keys and held.generation
             return f"{node} answers{' again, with nothing in its memory' if empty else ''}."
         case NodeKilled(node=node):
+            if view.durable:
+                return f"{node} was killed: its process is gone; what it has confirmed is on its disk."
             return f"{node} was killed: its process is gone, and with it all that it held in memory."
         case NodeDied(node=node, why=why, log=log):
             return f"{node} died by itself: {why}." + (f" Its log: {log}" if log else "")
@@ -87,7 +89,7 @@ def happened(view: View) -> str:
         case Locked(node=node, missing=missing):
             if missing:
                 return (
-                    f"{node} has not heard {_listed(missing)} for a while, and takes no writes until it does."
+                    f"{node} has not heard {listed(missing)} for a while, and takes no writes until it does."
                 )
             return f"{node} hears everybody, and has exchanged copies with them: it takes writes again."
         case Overwritten(node=node, key=key, values=values, by=by):
@@ -95,6 +97,16 @@ def happened(view: View) -> str:
             return (
                 f"{node} had told a client that {shown(key, 20)} = {lost} is done; {kept} has overwritten it."
             )
+        case Believed(peer=peer):
+            return _believed(peer, view)
+        case Hinted():
+            return _hinted(view.latest, view)
+        case Repaired(op=op) if view.op is not None and op == view.op.op:
+            return _operation(view.op, view)
+        case Repaired(node=node, peer=peer, key=key):
+            return f"{node} has mended the copy of {shown(key, 20)} at {peer}."
+        case Exchanged():
+            return _exchanged(view.latest)
         case ClockSkewed(node=node, skew_ms=skew):
             return f"The clock of {node} is wrong by {skew / 1000:+g} s, and it does not know."
         case EventsLost(node=node, count=count):
@@ -104,6 +116,56 @@ def happened(view: View) -> str:
         case _:
             up = len(view.in_state("up"))
             return f"{counted(up, 'node')} {'is' if up == 1 else 'are'} up."
+
+
+def _believed(peer: NodeId, view: View) -> str:
+    """Who takes this node for what, and how long after it fell silent."""
+    by: dict[str, list[NodeId]] = {}
+    for node in view.nodes:
+        if node.node != peer and node.state in ("up", "paused"):
+            by.setdefault(node.beliefs.get(peer, "alive"), []).append(node.node)
+    gone = view.node(peer)
+    failed, suspect = by.get("failed", []), by.get("suspect", [])
+    if not failed and not suspect:
+        return f"Everybody takes {peer} for {'alive' if 'alive' in by else 'gone for good'} again."
+    after = ""
+    if gone is not None and gone.gone_ms is not None:
+        found = [node for node in view.nodes if node.node in (failed or suspect)]
+        times = [(node.believed_ms.get(peer, 0.0) - gone.gone_ms) / 1000 for node in found]
+        spread = " to ".join(dict.fromkeys([f"{min(times):.1f}", f"{max(times):.1f}"]))
+        after = f", {spread} s after it was {'killed' if gone.state == 'down' else 'paused'}"
+    if not failed:
+        verb = "suspects" if len(suspect) == 1 else "suspect"
+        return f"{listed(suspect)} {verb} {peer}{after}. It is failed when nobody has heard it for longer."
+    verb = "takes" if len(failed) == 1 else "take"
+    others = f"; {listed(suspect)} only suspect{'s' if len(suspect) == 1 else ''} it" if suspect else ""
+    alive = ". It is alive, and cannot be heard" if gone is not None and gone.state == "up" else ""
+    return f"{listed(failed)} {verb} {peer} for failed{after}{others}{alive}."
+
+
+def _hinted(event: Hinted, view: View) -> str:
+    """What became of a hint; those that are kept for the sake of an operation are told with it."""
+    keeper, owner, key = event.node, event.owner, shown(event.key, 20)
+    left = f" {counted(event.hints, 'hint')} left there." if event.hints else ""
+    match event.what:
+        case "delivered":
+            return f"{keeper} has brought {owner} what it kept for it: {key} is home.{left}"
+        case "expired":
+            return f"The hint of {keeper} for {owner} has expired: {key} will not come home from it."
+        case "refused":
+            return f"{keeper} has no room for one more hint: it did not take {key} for {owner}."
+        case "moved":
+            return f"{owner} is no replica of {key} any more: {keeper} readdresses its hint.{left}"
+        case _:
+            return f"{keeper} keeps {key} for {owner} until it is back."
+
+
+def _exchanged(event: Exchanged) -> str:
+    return (
+        f"{event.node} and {event.peer} compared their trees, {counted(event.levels, 'level')} deep: "
+        f"{counted(event.buckets, 'bucket')} and {counted(event.keys, 'key')} differed, found with "
+        f"{size_of(event.size)} of hashes. Both sides take what they lack."
+    )
 
 
 def _links(view: View) -> str:
@@ -117,7 +179,7 @@ def _operation(op: Shot, view: View) -> str:
     """What the operation shown has come to."""
     key, homes = shown(op.key, 20), list(view.homes)
     if not op.outcome:
-        waiting = f" and waits for {_listed(op.silent)}" if op.silent else ""
+        waiting = f" and waits for {listed(op.silent)}" if op.silent else ""
         slow = ""
         on_the_way = [link for link in view.links if link.node == op.via and link.to in op.silent]
         if (delays := {link.delay_ms for link in on_the_way if not link.loss}) and max(delays) > 0:
@@ -130,57 +192,39 @@ def _operation(op: Shot, view: View) -> str:
         claim = "nothing was written" if op.outcome == "failed" else "it is perhaps written, perhaps not"
         if op.kind == "get":
             claim = "nothing is known of the value"
-        silent = f" {_listed(op.silent)} did not answer." if op.silent else ""
+        silent = f" {listed(op.silent)} did not answer." if op.silent else ""
         return f"The {op.kind} of {key} is {op.outcome}: {claim}.{silent}"
     took = f"in {op.took_ms:.0f} ms" if op.took_ms >= 1 else f"in {op.took_ms:.1f} ms"
     if op.kind == "get":
         found = " and ".join(shown(value, 20) for value in op.values)
-        return f"{op.via} read {key}: {found or 'no such key'}, {took}."
+        return f"{op.via} read {key}: {found or 'no such key'}, {took}.{_of_read(op)}"
     if op.kind == "delete":
-        return f"{op.via} deleted {key}, {took}."
+        return f"{op.via} deleted {key}, {took}.{_kept_for(op)}"
     if not homes:
         return f"{key} = {shown(op.value, 20)} is in the memory of {op.via}, and nowhere else."
     confirmed = [node for node in op.holders if node in homes]
     copies = f"{len(confirmed)} of {len(homes)} replicas hold it" if len(homes) > 1 else "it is held"
     places = [f"{node} ({zone})" if (zone := view.zone(node)) else node for node in confirmed]
-    return f"{key} = {shown(op.value, 20)} is written {took}; {copies}: {_listed(places)}."
+    written = f"{key} = {shown(op.value, 20)} is written {took}; {copies}: {listed(places)}."
+    born = ""
+    if op.in_conflict:
+        born = " It had not seen what was there: both values stay, as siblings."
+    return f"{written}{_kept_for(op)}{born}"
 
 
-def advice(view: View) -> str:
-    """One thing to try next, from how the cluster stands."""
-    down, paused = view.in_state("down"), view.in_state("paused")
-    if not view.in_state("up"):
-        if not down and not paused:
-            return "Nobody is up yet."
-        return f"Nobody is up. Press {'r' if down else 'z'} and then {(down or paused)[0][1:]}."
-    if view.op is not None and not view.op.outcome:
-        return "Watch its events come in; or press k and a number to kill a node meanwhile."
-    if view.groups and view.stage.mirrored:
-        return _across_the_cut(view)
-    if view.groups:
-        return "Press w to write across the cut; then h to heal it, and g to see what is left."
-    if down:
-        return f"Press w to write without {down[0]}; then r and {down[0][1:]} to restart it, and g to read."
-    if paused:
-        return f"Press g to read without {paused[0]}; then z and {paused[0][1:]} to let it go on."
-    if view.stage.mirrored:
-        return "Press w to write; then p to cut the network, and w again: at once, and later."
-    if not view.stage.ring:
-        return "Press w to write more; then k and 1 to kill the node, and see what is left."
-    holders = [node for node in view.homes if node in view.in_state("up")]
-    if holders:
-        victim = holders[-1]
-        key = shown(view.key, 20)
-        return f"Press k and {victim[1:]} to kill {victim}, a replica of {key}; then g to read it."
-    return "Press w to write."
+def _of_read(op: Shot) -> str:
+    """What a read has found out beside the value."""
+    told = " Nobody's writer had seen the other: they are siblings." if len(op.values) > 1 else ""
+    if op.missed is not None:
+        told += f" A stale read: {shown(op.missed, 20)} had been acknowledged before it began."
+    if op.repaired:
+        told += f" It has mended what {listed(op.repaired)} held."
+    return told
 
 
-def _across_the_cut(view: View) -> str:
-    """Stage 2: what the choice makes of the cut."""
-    if any(node.missing for node in view.nodes):
-        return "Writes are locked: press g to read, then h to heal the cut, and w to write."
-    other = view.groups[-1][-1]
-    return f"Press w to write here, type :put {shown(view.key, 12)} x via {other} to write there; then h."
+def _kept_for(op: Shot) -> str:
+    """Who stands in for whom."""
+    return "".join(f" {keeper} keeps it for {owner}, as a hint." for keeper, owner in op.hinted)
 
 
 def messages(view: View) -> Page:

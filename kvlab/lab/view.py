@@ -16,14 +16,28 @@ from kvlab import stages
 from kvlab.core.placement import preference_list
 from kvlab.core.ring import Ring
 from kvlab.lab.source import Source
-from kvlab.messages import Key, NodeId, OpId, RingSpec
+from kvlab.messages import Copy, Key, NodeId, OpId, RingSpec
 from kvlab.script.help import Page
 from kvlab.stages import Stage
-from kvlab.trace.events import AnyEvent, LineFailed, LinkChanged, Said, ScriptLine
-from kvlab.trace.model import Model, Node, Operation, causal_order
+from kvlab.trace.events import (
+    AnyEvent,
+    Exchanged,
+    Hinted,
+    LineFailed,
+    LinkChanged,
+    Repaired,
+    Said,
+    ScriptLine,
+    Stored,
+)
+from kvlab.trace.model import KeptHint, Model, Node, Operation, causal_order
 
 Tab: TypeAlias = Literal["cluster", "operation", "data", "messages", "load", "code"]
 
+UNMERGED = ("siblings", "newest")
+"""Ways to resolve after which a value read is one that was written."""
+ENDED_MAX = 120
+"""Of so many operations that have ended it is shown how long they took."""
 FLIGHTS_MAX = 24
 FLIGHT_MS_MAX = 8000
 """A message that has been under way for so long was lost with its sender's last words."""
@@ -50,6 +64,39 @@ class Shot(msgspec.Struct, frozen=True):
     place: int
     """Which of the operations known it is, counting from 1."""
     of: int
+    hinted: tuple[tuple[NodeId, NodeId], ...] = ()
+    """Who keeps a hint for whom because of it."""
+    repaired: tuple[NodeId, ...] = ()
+    """Whose copies it has mended."""
+    in_conflict: tuple[NodeId, ...] = ()
+    """Who holds siblings since."""
+    missed: bytes | None = None
+    """What a read should have found and did not."""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What one node holds of the key shown. `place` counts its home replicas from 1; 0 is none of them."""
+
+    node: NodeId
+    place: int
+    values: tuple[bytes, ...]
+    copy: Copy | None = None
+    owner: NodeId | None = None
+    """For whom it keeps this as a hint, if that is all it does."""
+    told: bool = True
+    """Whether it is known: a node tells of what it stores, and not of what it found on its disk."""
+
+    @property
+    def nothing(self) -> bool:
+        """No value, and no tombstone either."""
+        return not self.values and self.copy is None
+
+
+class Took(msgspec.Struct, frozen=True):
+    """How long an operation took that has ended, and how it did."""
+
+    ms: float
+    outcome: str
 
 
 class Brief(msgspec.Struct, frozen=True):
@@ -113,7 +160,18 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[tuple[bytes, bytes], ...] = ()
     mirrors: tuple[tuple[tuple[bytes, bytes], ...], ...] = ()
     """What each node of `nodes` has stored last, where all hold the same keys."""
+    holdings: tuple[Held, ...] = ()
+    """Who holds what of the key shown: its home replicas in order, then whoever else does."""
+    kept_hints: tuple[KeptHint, ...] = ()
+    """Oldest first."""
+    compared: Exchanged | None = None
+    """The last exchange of Merkle trees."""
+    found: Exchanged | None = None
+    """The last one that found a difference."""
+    ended: tuple[Took, ...] = ()
+    """The last operations that have ended, oldest first."""
     memory_bytes: int | None = None
+    durable: bool = False
     log: tuple[ScriptLine | LineFailed | Said, ...] = ()
     latest: AnyEvent | None = None
     lost: int = 0
@@ -185,6 +243,7 @@ def view_of(model: Model, shown: OpId | None = None, now_ms: float | None = None
     items: tuple[tuple[bytes, bytes], ...] = ()
     if not stage.ring and nodes:
         items = tuple(model.items.get(nodes[0].node, {}).items())
+    homes = homes_of(stage, config.n, model.ring, key)
     mirrors = tuple(tuple(model.items.get(node.node, {}).items()) for node in nodes)
     return msgspec.structs.replace(
         view,
@@ -198,11 +257,17 @@ def view_of(model: Model, shown: OpId | None = None, now_ms: float | None = None
         op=op,
         briefs=tuple(_brief(one) for one in model.operations.values()),
         key=key,
-        homes=homes_of(stage, config.n, model.ring, key),
+        homes=homes,
         flights=_flights(model, now, op.op if op is not None else OpId("")),
         items=items,
         mirrors=mirrors if stage.mirrored else (),
+        holdings=_holdings(model, key, homes, [node.node for node in nodes]),
+        kept_hints=tuple(sorted(_kept_hints(model), key=lambda hint: hint.since_ms)),
+        compared=max(model.exchanges.values(), key=lambda event: event.at_ms, default=None),
+        found=model.found,
+        ended=_ended(model),
         memory_bytes=config.memory_bytes,
+        durable=config.durable,
         log=tuple(model.log)[-12:],
         latest=model.latest,
         lost=model.lost,
@@ -217,6 +282,8 @@ def _shot(model: Model, shown: OpId | None) -> Shot | None:
     name = shown if shown in model.operations else names[-1]
     assert name is not None
     op: Operation = model.operations[name]
+    hinted = [(event.node, event.owner) for event in op.events if isinstance(event, Hinted)]
+    siblings = {event.node: event.siblings for event in op.events if isinstance(event, Stored)}
     return Shot(
         op=op.op,
         kind=op.kind or "?",
@@ -235,11 +302,71 @@ def _shot(model: Model, shown: OpId | None) -> Shot | None:
         silent=tuple(op.silent()),
         place=names.index(name) + 1,
         of=len(names),
+        hinted=tuple(dict.fromkeys(hinted)),
+        repaired=tuple(dict.fromkeys(event.peer for event in op.events if isinstance(event, Repaired))),
+        in_conflict=tuple(node for node, others in siblings.items() if others),
+        missed=_missed(model, op),
     )
 
 
 def _brief(op: Operation) -> Brief:
     return Brief(op.op, op.kind or "?", op.key, op.value, op.via, op.outcome, op.took_ms)
+
+
+def _missed(model: Model, get: Operation) -> bytes | None:
+    """The value of the last put that was acknowledged before this read began, if the read has found an older
+    one; None also where that cannot be told, because a write was under way beside it or its end is unknown.
+    """
+    if get.kind != "get" or get.outcome != "ok" or not get.values or model.config.resolve not in UNMERGED:
+        return None
+    writes = [
+        op
+        for op in model.operations.values()
+        if op.key == get.key and op.kind in ("put", "delete") and op.outcome != "failed"
+    ]
+    writes = [op for op in writes if op.started_ms < get.started_ms + get.took_ms]
+    if not writes:
+        return None
+    *before, last = sorted(writes, key=lambda op: op.started_ms)
+    ends = [(op.outcome, op.started_ms + op.took_ms) for op in before]
+    alone = all(outcome == "ok" and end_ms < last.started_ms for outcome, end_ms in ends)
+    acknowledged = last.outcome == "ok" and last.started_ms + last.took_ms < get.started_ms
+    if not (alone and acknowledged) or last.value is None or last.value in get.values:
+        return None
+    return last.value
+
+
+def _holdings(model: Model, key: Key, homes: tuple[NodeId, ...], nodes: list[NodeId]) -> tuple[Held, ...]:
+    """Who holds what under this key."""
+    places = {home: place for place, home in enumerate(homes, start=1)} or dict.fromkeys(nodes, 0)
+    strangers = [node for node in nodes if node not in places and _held(model, key, node, 0).values]
+    held = [_held(model, key, node, place) for node, place in places.items()]
+    held += [_held(model, key, node, 0) for node in strangers]
+    for hint in _kept_hints(model):
+        if hint.key == key:
+            write = model.operations.get(hint.op)
+            values = () if write is None or write.value is None else (write.value,)
+            held.append(Held(hint.keeper, 0, values, owner=hint.owner, told=write is not None))
+    return tuple(held)
+
+
+def _held(model: Model, key: Key, node: NodeId, place: int) -> Held:
+    items, copies = model.items.get(node, {}), model.copies.get(node, {})
+    copy, value = copies.get(key), items.get(key)
+    values = copy.values if copy is not None else () if value is None else (value,)
+    known = model.nodes.get(node)
+    told = bool(values) or copy is not None or known is None or known.keys <= len(items)
+    return Held(node, place, values, copy, told=told)
+
+
+def _kept_hints(model: Model) -> list[KeptHint]:
+    return [hint for hints in model.kept_hints.values() for hint in hints.values()]
+
+
+def _ended(model: Model) -> tuple[Took, ...]:
+    """How long the last operations took, in the order in which they began."""
+    ended = [op for op in model.operations.values() if op.outcome]
+    return tuple(Took(op.took_ms, op.outcome) for op in ended[-ENDED_MAX:])
 
 
 def _flights(model: Model, now_ms: float, op: OpId) -> tuple[Flight, ...]:

@@ -9,10 +9,13 @@ from kvlab import stages
 from kvlab.config import ClusterConfig
 from kvlab.lab.actions import hints
 from kvlab.lab.view import View, view_of
-from kvlab.messages import NodeId, OpId
+from kvlab.messages import Actor, Context, Dot, NodeId, OpId, Sibling, Siblings, Version
 from kvlab.trace.events import (
     AnyEvent,
+    Believed,
     Delivered,
+    Exchanged,
+    Hinted,
     Locked,
     MessageDropped,
     NodeKilled,
@@ -107,11 +110,10 @@ def cut(at_ms: float) -> list[AnyEvent]:
 def mirrored() -> list[AnyEvent]:
     """Stage 2: all three hold a key, n1 is cut off, a write comes too late for it, and all are locked."""
     n1, n2, n3 = (NodeId(name) for name in ("n1", "n2", "n3"))
-    told: list[AnyEvent] = [
-        Stored(300.0 + i, node, KEY, b"milk", 1, 75) for i, node in enumerate((n1, n2, n3))
-    ]
+    milk, bread = Version(b"milk", 1_700_000_000_000), Version(b"bread", 1_700_000_000_200)
+    told: list[AnyEvent] = [held(node, milk, 300.0 + i) for i, node in enumerate((n1, n2, n3))]
     told.append(Partitioned(400.0, NodeId(""), ((n1,), (n2, n3))))
-    told += [Stored(500.0 + i, node, KEY, b"bread", 1, 75) for i, node in enumerate((n2, n3))]
+    told += [held(node, bread, 500.0 + i) for i, node in enumerate((n2, n3))]
     return [*told, Locked(1500.0, n1, (n2, n3)), Locked(1501.0, n2, (n1,)), Locked(1502.0, n3, (n1,))]
 
 
@@ -181,3 +183,77 @@ class TinyNode:
         return Kept()
 '''
 """The file that `late_put` ran, for the code tab."""
+
+
+def doubt(dead: str, at_ms: float, belief: str, *observers: str) -> list[AnyEvent]:
+    """Stage 7: the observers come to believe it of a node, 30 ms after each other."""
+    return [Believed(at_ms + 30 * i, NodeId(name), NodeId(dead), belief) for i, name in enumerate(observers)]
+
+
+def found_out() -> list[list[AnyEvent]]:
+    """Stage 7: n3 dies; all suspect it, two of them have found out."""
+    return [
+        death("n3", 1000),
+        doubt("n3", 2000, "suspect", "n1", "n2", "n4", "n5"),
+        doubt("n3", 3000, "failed", "n4", "n1"),
+    ]
+
+
+def written(by: str, count: int, value: bytes | None) -> Sibling:
+    """One write, named by who numbered it."""
+    return Sibling(Dot(Actor(f"{by}.0.1.1"), count), value, 1_700_000_000_000 + count)
+
+
+def copy_of(*siblings: Sibling, seen: str) -> Siblings:
+    """What a replica holds that has seen this, such as `n1:3 n2:1`."""
+    pairs = (word.split(":") for word in seen.split())
+    clock = tuple((Actor(f"{node}.0.1.1"), int(count)) for node, count in pairs)
+    return Siblings(Context(clock), siblings)
+
+
+def held(node: str, copy: Siblings | Version, at_ms: float, op: str = "") -> AnyEvent:
+    """A node now holds this copy of the key."""
+    first, *others = copy.values
+    size = 64 + len(KEY) + copy.size
+    return Stored(at_ms, NodeId(node), KEY, first, 1, size, OpId(op), tuple(others), copy)
+
+
+def behind() -> list[AnyEvent]:
+    """Stage 5: n2 has missed the last write."""
+    new, old = Version(b"bread", 1_700_000_000_250), Version(b"milk", 1_700_000_000_000)
+    return [held("n3", new, 400), held("n4", new, 401), held("n2", old, 402)]
+
+
+def conflict() -> list[AnyEvent]:
+    """Stage 6: two of the home replicas have met two concurrent writes, the third one of them."""
+    milk, bread = written("n3", 1, b"milk"), written("n4", 1, b"bread")
+    both = copy_of(milk, bread, seen="n3:1 n4:1")
+    return [
+        held("n2", copy_of(milk, seen="n3:1"), 400),
+        held("n3", both, 401, "n1.0.1"),
+        held("n4", both, 402, "n1.0.1"),
+    ]
+
+
+def stood_in(at_ms: float = 600) -> list[AnyEvent]:
+    """Stage 8: n3 is dead, and n5 keeps its copy of a new write."""
+    me, name, n5 = NodeId("n1"), OpId("n1.0.2"), NodeId("n5")
+    bread = copy_of(written("n4", 1, b"bread"), seen="n3:1 n4:1")
+    return [
+        *death("n3", at_ms),
+        OpStarted(at_ms + 100, me, name, "put", KEY, b"bread"),
+        held("n4", bread, at_ms + 101, name),
+        held("n2", bread, at_ms + 102, name),
+        Hinted(at_ms + 103, n5, NodeId("n3"), KEY, "kept", 1, name),
+        OpEnded(at_ms + 104, me, name, "put", KEY, "ok", 4.0),
+    ]
+
+
+def mended(at_ms: float = 3000) -> list[AnyEvent]:
+    """Stage 9: n4 walks down its tree with n3, which lacks three keys, and then all are equal."""
+    n4, n3 = NodeId("n4"), NodeId("n3")
+    return [
+        Exchanged(at_ms, n4, n3, 4, 3, 3, 2400, (1, 2, 3, 3)),
+        *(Repaired(at_ms + 1 + i, n4, key, n3, "anti-entropy") for i, key in enumerate((KEY, b"a", b"b"))),
+        Exchanged(at_ms + 1000, n3, n4, 1, 0, 0, 16, (0,)),
+    ]

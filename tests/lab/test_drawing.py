@@ -21,7 +21,22 @@ from kvlab.script.commands import USAGE
 from kvlab.script.help import help_on
 from kvlab.stages import STAGES
 from kvlab.trace.events import AnyEvent, LineFailed, NodeStarting, Overwritten, ScriptLine
-from tests.lab.stories import CODE, births, cut, death, late_put, mirrored, put, repaired_get, view
+from tests.lab.stories import (
+    CODE,
+    behind,
+    births,
+    conflict,
+    cut,
+    death,
+    found_out,
+    late_put,
+    mended,
+    mirrored,
+    put,
+    repaired_get,
+    stood_in,
+    view,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 SIZES = ((80, 24), (120, 40))
@@ -41,11 +56,19 @@ def scenes() -> dict[str, View]:
         "silent": view(births(), death("n3", 290), put(silent="n3"), tab="operation"),
         "code": view(births(), late_put(), stage=5, tab="code", chosen=8, source=parsed("tiny.py", CODE)),
         "mirrors": view(births(3), mirrored(), stage=2, nodes=3),
+        "beliefs": view(births(), put(), *found_out(), stage=7, now_ms=3300.0),
+        "hints": view(births(), put(), stood_in(), stage=8, now_ms=2500.0),
+        "data-mirrors": view(births(3), mirrored(), stage=2, nodes=3, tab="data"),
+        "data-copies": view(births(), put(), stage=4, tab="data"),
+        "data-versions": view(births(), put(), behind(), stage=5, tab="data"),
+        "data-siblings": view(births(), put(), conflict(), stage=6, tab="data"),
+        "data-hints": view(births(), put(), stood_in(), stage=8, tab="data", now_ms=2500.0),
+        "data-walk": view(births(), put(), conflict(), mended(), stage=9, tab="data", now_ms=4200.0),
     }
 
 
 HELD = [(scene, size) for scene in scenes() for size in SIZES]
-HELD += [("operation", (200, 60)), ("code", (200, 60))]
+HELD += [(scene, (200, 60)) for scene in ("operation", "code", "beliefs", "hints", "data-walk")]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from kvlab.lab.draw.canvas import Canvas, Size, fit, shortened, shown, wrapped
+from kvlab.lab.draw.hints import marks
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, DIM, GOOD, TEXT, Theme
 from kvlab.lab.view import Shot, View, counted
 from kvlab.messages import Key, NodeId
@@ -54,6 +55,7 @@ ENDING_ROWS_MAX = 4
 
 ROW_OF_NODES = 47
 """Columns that the list of nodes needs."""
+ROW_WITHOUT_PORTS = 34
 
 
 def size_of(count: int) -> str:
@@ -72,7 +74,8 @@ def nodes(view: View, size: Size, theme: Theme) -> Canvas:
     width, height = size
     canvas = Canvas(size, theme.style())
     head = "NODE STATE     ZONE  KEYS MEMORY"
-    head += "" if view.simulated else "  PORT     PID"
+    ports = not view.simulated and width >= ROW_OF_NODES
+    head += "  PORT     PID" if ports else ""
     canvas.put(1, 0, head, theme.style(DIM))
     ails = network(view)
     room = max(1, height - 1 - len(ails))
@@ -99,21 +102,24 @@ def _node_row(canvas: Canvas, y: int, node: Node, view: View, theme: Theme) -> N
     if node.state == "down":
         canvas.put(16, y, fit(node.trouble, canvas.width - 17, theme.glyphs.more), theme.style(DIM))
         return
-    row = f"{fit(node.zone, 4):<4} {node.keys:>5} {size_of(node.bytes):>6}"
+    columns = [f"{fit(node.zone, 4):<4} ", f"{node.keys:>5} ", f"{size_of(node.bytes):>6} "]
     if not view.simulated:
-        row += f" {node.port or '':>5} {node.pid or '':>7}"
-    x = canvas.put(16, y, row, theme.style())
-    if note := _note(node):
-        canvas.put(x + 1, y, note, theme.style(ACCENT))
+        columns += [f"{node.port or '':>5} ", f"{node.pid or '':>7} "]
+    note = ", ".join([*marks(view, node.node), *_notes(node)])
+    room = canvas.width - 16 - len(note) + (not note)
+    while columns and sum(map(len, columns)) > room:
+        columns.pop()  # what is unusual says more
+    x = canvas.put(16, y, "".join(columns), theme.style())
+    canvas.put(x, y, fit(note, canvas.width - x, theme.glyphs.more), theme.style(ACCENT))
 
 
-def _note(node: Node) -> str:
+def _notes(node: Node) -> list[str]:
     notes = [f"weight {node.weight}"] if node.weight != 1 else []
     if node.skew_ms:
         notes.append(f"clock {node.skew_ms / 1000:+g} s")
     if node.trouble and node.state == "up":
         notes.append(f"fault: {node.trouble}")
-    return ", ".join(notes)
+    return notes
 
 
 def network(view: View) -> list[str]:

@@ -14,6 +14,7 @@ from rich.style import Style
 
 from kvlab.core.hashing import RING_SIZE, token
 from kvlab.lab.draw.canvas import Canvas, Size, fit, shown
+from kvlab.lab.draw.hints import marks
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, DEAD, DIM, FAINT, TEXT, Theme
 from kvlab.lab.view import View, ring_of
 from kvlab.messages import NodeId, RingSpec
@@ -22,6 +23,8 @@ THICKNESS = 2.2
 ARC_PIXELS_MIN = 2.0
 """Shorter arcs than this, on average, are confetti."""
 LABEL_PIXELS_MIN = 3.5
+MARKS_MAX = 2
+"""So many of a node's marks fit below its badge."""
 ZONE_CELLS = 6
 """As many columns of a zone's name are shown."""
 SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉"
@@ -72,6 +75,7 @@ def ring(view: View, size: Size, theme: Theme) -> Canvas:
             _dotted(canvas, key_at, places[home], theme.style(theme.node_colour(home)), theme)
     if view.moving:
         _flights(canvas, view, places, theme)
+    _marks(canvas, view, places, theme)
     _badges(canvas, view, places, theme)
     _key(canvas, view, key_at, theme)
     legend = f"{theme.glyphs.key} walks clockwise to the end of its arc, whose node holds it"
@@ -185,6 +189,14 @@ def _flights(canvas: Canvas, view: View, places: dict[NodeId, tuple[float, float
             x, y = (start[i] + (end[i] - start[i]) * flight.progress for i in (0, 1))
             style = theme.style(theme.node_colour(flight.sender), bold=True)
             canvas.put(round(x), int(y // 2), theme.glyphs.dot, style)
+
+
+def _marks(canvas: Canvas, view: View, places: dict[NodeId, tuple[float, float]], theme: Theme) -> None:
+    """Below each node, what is unusual about it."""
+    for name, (x, y) in places.items():
+        for line, mark in enumerate(marks(view, name)[:MARKS_MAX], start=1):
+            text = f" {mark} "
+            canvas.put(round(x) - len(text) // 2, int(y // 2) + line, text, theme.style(ACCENT, bold=True))
 
 
 def _badges(canvas: Canvas, view: View, places: dict[NodeId, tuple[float, float]], theme: Theme) -> None:

@@ -41,6 +41,7 @@ class Glyphs(msgspec.Struct, frozen=True):
     sends: str
     receives: str
     holds: str
+    equal: str
     lost: str
     begins: str
     ok: str
@@ -67,12 +68,12 @@ class Glyphs(msgspec.Struct, frozen=True):
 UNICODE = Glyphs(
     up="●", starting="○", paused="‖", down="✗", sends="→", receives="←", holds="■", lost="✗", begins="▶",
     ok="✓", bad="✗", key="◉", dot="●", line="─", pointer="▲", prompt=">", between="·", more="…",
-    cut="… (v: all)", yes="│", bar="█", silence="┈", lane="╎", back="◀",
+    cut="… (v: all)", equal="□", yes="│", bar="█", silence="┈", lane="╎", back="◀",
 )  # fmt: skip
 ASCII = Glyphs(
     up="*", starting="o", paused="=", down="x", sends=">", receives="<", holds="#", lost="X", begins=">",
     ok="+", bad="X", key="@", dot="o", line="-", pointer="^", prompt=">", between="-", more="...",
-    cut="... (v: all)", yes="|", bar="#", silence=".", lane=":", back="<",
+    cut="... (v: all)", equal=".", yes="|", bar="#", silence=".", lane=":", back="<",
 )  # fmt: skip
 
 

@@ -1,0 +1,88 @@
+"""One thing to try next, from how the cluster stands: it names a key to press, and fits in 78 columns."""
+
+from __future__ import annotations
+
+from kvlab.lab.draw.canvas import shown
+from kvlab.lab.view import View
+from kvlab.messages import NodeId
+
+
+def advice(view: View) -> str:
+    """What is amiss comes first; in a cluster that is well, what this stage is about."""
+    down, paused = view.in_state("down"), view.in_state("paused")
+    if not view.in_state("up"):
+        if not down and not paused:
+            return "Nobody is up yet."
+        return f"Nobody is up. Press {'r' if down else 'z'} and then {(down or paused)[0][1:]}."
+    if view.op is not None and not view.op.outcome:
+        return "Watch its events come in; or press k and a number to kill a node meanwhile."
+    if view.groups:
+        return _across_the_cut(view)
+    if down:
+        return _with_one_down(view, down[0])
+    if paused:
+        return f"Press g to read without {paused[0]}; then z and {paused[0][1:]} to let it go on."
+    if any(len(held.values) > 1 for held in view.holdings):
+        return "Press g to read them all; then w: a write that has seen them replaces them."
+    return _when_well(view)
+
+
+def _across_the_cut(view: View) -> str:
+    """What a cut makes visible at this stage."""
+    if not view.stage.mirrored:
+        return "Press w to write across the cut; then h to heal it, and g to see what is left."
+    if any(node.missing for node in view.nodes):
+        return "Writes are locked: press g to read, then h to heal the cut, and w to write."
+    other = view.groups[-1][-1]
+    return f"Press w to write here, type :put {shown(view.key, 12)} x via {other} to write there; then h."
+
+
+def _with_one_down(view: View, dead: NodeId) -> str:
+    number, key = dead[1:], shown(view.key, 12)
+    match view.stage.number:
+        case 7 if not _found_out(view, dead):
+            return f"Watch: each suspects {dead} by itself; it is failed once nobody has heard it."
+        case 7:
+            return f"Press w: nobody waits for {dead} any more; then r and {number} to restart it."
+        case 8 | 9 if any(dead in node.hints for node in view.nodes):
+            return f"Press r and {number} to restart {dead}: what others keep for it comes home."
+        case 8 | 9 if dead in view.homes:
+            return f"Press w to write {key}: a stand-in keeps it for {dead}; then r and {number}."
+        case 9:
+            return f"Press r and {number}, read nothing, and press 3: its replicas mend what it lost."
+        case _:
+            return f"Press w to write without {dead}; then r and {number} to restart it, and g to read."
+
+
+def _found_out(view: View, dead: NodeId) -> bool:
+    """Whether every node that is up takes it for failed."""
+    observers = [node for node in view.nodes if node.state == "up"]
+    return all(node.beliefs.get(dead) == "failed" for node in observers)
+
+
+def _when_well(view: View) -> str:
+    if view.stage.mirrored:
+        return "Press w to write; then p to cut the network, and w again: at once, and later."
+    if not view.stage.ring:
+        return "Press w to write more; then k and 1 to kill the node, and see what is left."
+    homes = [node for node in view.homes if node in view.in_state("up")]
+    if not homes:
+        return "Press w to write."
+    key, last = shown(view.key, 12), homes[-1]
+    match view.stage.number:
+        case 5 if view.links:
+            return "Press w: who is slow is not waited for. h makes the network fast again."
+        case 5:
+            return f"Press s and {last[1:]} to slow {last}, a replica of {key}; then w and g."
+        case 6:
+            via = "" if view.op is None else view.op.via
+            other = next((node for node in view.in_state("up") if node != via), last)
+            return f"Type :put {key} jam via {other} blind, as one who has read nothing; then press 3."
+        case 7:
+            return f"Press k and {last[1:]} to kill {last}; then only watch who finds out, and when."
+        case 8:
+            return f"Press k and {last[1:]} to kill {last}, a replica of {key}; then w: who keeps a hint?"
+        case 9:
+            return f"Press k and {last[1:]}, then r and {last[1:]}: it is back, empty. Read nothing; press 3."
+        case _:
+            return f"Press k and {last[1:]} to kill {last}, a replica of {key}; then g to read it."

@@ -1,0 +1,186 @@
+"""What the lab says happened, and what it proposes to try: without a manual, a consequence must be seen."""
+
+from __future__ import annotations
+
+import pytest
+
+from kvlab.lab.advice import advice
+from kvlab.lab.goals import GOALS
+from kvlab.lab.narrate import happened
+from kvlab.messages import NodeId, OpId
+from kvlab.stages import STAGES
+from kvlab.trace.events import (
+    AnyEvent,
+    Believed,
+    Exchanged,
+    Hinted,
+    LinkChanged,
+    NodePaused,
+    OpEnded,
+    OpStarted,
+    Partitioned,
+    Repaired,
+)
+from tests.lab.stories import KEY, births, conflict, death, doubt, found_out, mended, put, stood_in, view
+
+N1, N2, N3, N4, N5 = (NodeId(f"n{i}") for i in range(1, 6))
+
+
+def read(at_ms: float, *values: bytes, op: str = "n2.0.9", took_ms: float = 2.0) -> list[AnyEvent]:
+    return [
+        OpStarted(at_ms, N2, OpId(op), "get", KEY),
+        OpEnded(at_ms + took_ms, N2, OpId(op), "get", KEY, "ok", took_ms, values),
+    ]
+
+
+# -- who believes whom -----------------------------------------------------------------------------
+
+
+def test_who_suspects_whom_and_how_long_after_is_told() -> None:
+    suspected = view(births(), death("n3", 1000), doubt("n3", 2000, "suspect", "n1", "n2"), stage=7)
+    assert happened(suspected) == (
+        "n1 and n2 suspect n3, 1.0 s after it was killed. It is failed when nobody has heard it for longer."
+    )
+
+
+def test_who_has_found_out_is_told_apart_from_who_only_suspects() -> None:
+    assert happened(view(births(), *found_out(), stage=7)) == (
+        "n1 and n4 take n3 for failed, 2.0 s after it was killed; n2 and n5 only suspect it."
+    )
+
+
+def test_a_node_that_is_only_cut_off_is_said_to_be_alive() -> None:
+    cut_off: list[AnyEvent] = [
+        Partitioned(400, NodeId(""), ((N3,), (N1, N2, N4, N5))),
+        *doubt("n3", 3000, "failed", "n1"),
+    ]
+    assert happened(view(births(), cut_off, stage=7)) == (
+        "n1 takes n3 for failed. It is alive, and cannot be heard."
+    )
+
+
+def test_a_paused_node_is_found_out_since_its_pause_and_taken_for_alive_again() -> None:
+    paused: list[AnyEvent] = [NodePaused(1000, N3), *doubt("n3", 3500, "failed", "n1")]
+    assert "n1 takes n3 for failed, 2.5 s after it was paused." in happened(view(births(), paused, stage=7))
+    back: list[AnyEvent] = [*paused, Believed(5000, N1, N3, "alive")]
+    assert happened(view(births(), back, stage=7)) == "Everybody takes n3 for alive again."
+
+
+# -- hints, repairs, walks -------------------------------------------------------------------------
+
+
+def test_a_write_says_who_keeps_a_hint_for_whom() -> None:
+    assert happened(view(births(), put(), stood_in(), stage=8)).endswith(
+        "2 of 3 replicas hold it: n4 and n2. n5 keeps it for n3, as a hint."
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "left", "said"),
+    [
+        ("delivered", 0, "n5 has brought n3 what it kept for it: cart:42 is home."),
+        ("delivered", 2, "n5 has brought n3 what it kept for it: cart:42 is home. 2 hints left there."),
+        ("expired", 0, "The hint of n5 for n3 has expired: cart:42 will not come home from it."),
+        ("refused", 9, "n5 has no room for one more hint: it did not take cart:42 for n3."),
+        ("moved", 0, "n3 is no replica of cart:42 any more: n5 readdresses its hint."),
+        ("kept", 1, "n5 keeps cart:42 for n3 until it is back."),
+    ],
+)
+def test_what_became_of_a_hint_is_told(what: str, left: int, said: str) -> None:
+    assert happened(view(births(), [Hinted(900, N5, N3, KEY, what, left)], stage=8)) == said
+
+
+def test_a_read_says_whom_it_has_mended() -> None:
+    repaired: list[AnyEvent] = [*read(700, b"milk"), Repaired(703, N2, KEY, N3, "read", OpId("n2.0.9"))]
+    told = view(births(), put(), repaired, stage=5)
+    assert happened(told) == "n2 read cart:42: milk, in 2 ms. It has mended what n3 held."
+    other: list[AnyEvent] = [*repaired, *read(800, b"milk", op="n2.0.10"), repaired[-1]]
+    assert happened(view(births(), put(), other, stage=5)) == "n2 has mended the copy of cart:42 at n3."
+
+
+def test_a_walk_that_found_something_is_told_and_one_that_did_not_is_not() -> None:
+    assert happened(view(births(), put(), mended(), stage=9)) == (
+        "n4 and n3 compared their trees, 4 levels deep: 3 buckets and 3 keys differed, found with 2.4 KB of "
+        "hashes. Both sides take what they lack."
+    )
+
+
+# -- siblings and stale reads ----------------------------------------------------------------------
+
+
+def test_siblings_are_told_when_they_are_born_and_when_they_are_found() -> None:
+    born = happened(view(births(), put(), conflict(), stage=6))
+    assert born.endswith("It had not seen what was there: both values stay, as siblings.")
+    found = happened(view(births(), put(), conflict(), read(700, b"milk", b"bread"), stage=6))
+    assert "milk and bread, in 2 ms. Nobody's writer had seen the other: they are siblings." in found
+
+
+def stale(*between: AnyEvent, values: tuple[bytes, ...] = (b"milk",)) -> str:
+    """A read that finds `values`, after milk and then bread were acknowledged."""
+    second = put("n1.0.2", 500, b"bread")
+    return happened(view(births(), put(), second, list(between), read(700, *values), stage=5))
+
+
+def test_a_read_of_an_older_value_than_was_acknowledged_is_called_stale() -> None:
+    assert stale().endswith("A stale read: bread had been acknowledged before it began.")
+
+
+def test_a_read_is_not_called_stale_where_that_cannot_be_known() -> None:
+    beside: list[AnyEvent] = [OpStarted(695, N2, OpId("n2.0.8"), "put", KEY, b"milk")]
+    unknown = [*beside, OpEnded(699, N2, OpId("n2.0.8"), "put", KEY, "unknown", 4.0)]
+    failed = [*beside, OpEnded(699, N2, OpId("n2.0.8"), "put", KEY, "failed", 4.0)]
+    overlapping: list[AnyEvent] = [
+        OpStarted(499, N2, OpId("n2.0.7"), "put", KEY, b"milk"),
+        OpEnded(503, N2, OpId("n2.0.7"), "put", KEY, "ok", 4.0),
+    ]
+    assert "stale" not in stale(*overlapping)
+    assert "stale" not in stale(values=(b"bread",))
+    assert "stale" not in stale(values=(b"milk", b"bread"))
+    assert "stale" not in stale(*beside)
+    assert "stale" not in stale(*unknown)
+    assert "stale" in stale(*failed)
+
+
+# -- what to try -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", [stage.number for stage in STAGES])
+def test_every_stage_says_what_it_is_about_and_proposes_something(stage: int) -> None:
+    nodes = {1: 1, 2: 3}.get(stage, 5)
+    well = view(births(nodes), stage=stage, nodes=nodes)
+    assert len(GOALS[stage]) <= 74
+    assert len(advice(well)) <= 78
+    dead = view(births(nodes), death("n1", 400), stage=stage, nodes=nodes)
+    assert len(advice(dead)) <= 78
+    assert advice(dead) != advice(well)
+
+
+def test_advice_follows_what_the_stage_makes_of_a_death() -> None:
+    waiting = view(births(), put(), death("n3", 1000), stage=7)
+    known = view(
+        births(), put(), death("n3", 1000), doubt("n3", 3000, "failed", *["n1", "n2", "n4", "n5"]), stage=7
+    )
+    assert advice(waiting).startswith("Watch:")
+    assert advice(known).startswith("Press w: nobody waits for n3")
+    before = view(births(), put(), death("n3", 600), stage=8)
+    assert advice(before) == "Press w to write cart:42: a stand-in keeps it for n3; then r and 3."
+    after = view(births(), put(), stood_in(), stage=8)
+    assert advice(after) == "Press r and 3 to restart n3: what others keep for it comes home."
+    empty = view(births(), put(), death("n5", 600), stage=9)
+    assert advice(empty) == "Press r and 5, read nothing, and press 3: its replicas mend what it lost."
+
+
+def test_advice_at_stages_5_and_6_is_a_slow_replica_and_a_second_writer() -> None:
+    assert (
+        advice(view(births(), put(), stage=5))
+        == "Press s and 2 to slow n2, a replica of cart:42; then w and g."
+    )
+    slow: list[AnyEvent] = [LinkChanged(400, N1, N2, 500.0)]
+    assert advice(view(births(), put(), slow, stage=5)).startswith("Press w: who is slow is not waited for.")
+    assert "put cart:42 jam via n2 blind" in advice(view(births(), put(), stage=6))
+    assert advice(view(births(), put(), conflict(), stage=6)).startswith("Press g to read them all; then w")
+
+
+def test_an_exchange_of_one_key_is_told_in_the_singular() -> None:
+    one = view(births(), [Exchanged(900, N1, N2, 1, 1, 1, 16, (1,))], stage=9)
+    assert "1 level deep: 1 bucket and 1 key differed" in happened(one)
