@@ -175,7 +175,7 @@ def test_nothing_headless_starts_a_thread_or_a_process(module: str) -> None:
     assert not imported(modules()[module]) & forbidden
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["up", "--help"], ["run", "--help"], ["doctor", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["up", "--help"], ["run", "--help"], ["serve", "--help"]])
 def test_only_the_lab_imports_textual(arguments: list[str]) -> None:
     """Textual takes 0.3 s to import, and every other command is the quicker for not having it."""
     done = run(

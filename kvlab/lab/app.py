@@ -186,6 +186,8 @@ class LabApp(App[None]):
         self._tasks: set[asyncio.Task[None]] = set()
         self._animation: Timer | None = None
         self._moving = False
+        self._server = 0
+        """The process that shows this one in a browser, if one does."""
         self._canvas = LabCanvas()
         self._line = CommandLine()
 
@@ -206,7 +208,15 @@ class LabApp(App[None]):
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             if hasattr(signal, name):
                 loop.add_signal_handler(getattr(signal, name), self.exit)
+        if self.is_web:
+            self._server = os.getppid()
+            self.set_interval(1.0, self._leave_with_server)
         self._begin(self._open())
+
+    def _leave_with_server(self) -> None:
+        """A server that was killed cannot say so: then nobody looks any more."""
+        if os.getppid() != self._server:
+            self.exit()
 
     async def _open(self) -> None:
         """Start the cluster, and give it something to do that can be watched."""
