@@ -1,11 +1,13 @@
-"""`kvlab lab N`: watch a cluster of a stage, cut it in two, kill it."""
+"""`kvlab lab N`: watch a cluster of a stage, cut it in two, kill it. Without N: choose a stage."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,12 +16,15 @@ from kvlab.cli_options import cluster_options, config_of
 from kvlab.config import ClusterConfig
 from kvlab.errors import KvlabError, UserError
 
+if TYPE_CHECKING:
+    from kvlab.lab.driver import Driver
+
 DEFAULTS = {"timeout_ms": 1500, "vnodes": 8}
 """A silent peer is waited for long enough to be watched; an arc of the ring is some characters long."""
 
 
 @click.command("lab")
-@click.argument("stage", type=int)
+@click.argument("stage", type=int, required=False)
 @click.option(
     "--world",
     type=click.Choice(["process", "sim"]),
@@ -29,53 +34,113 @@ DEFAULTS = {"timeout_ms": 1500, "vnodes": 8}
 )
 @cluster_options(**DEFAULTS)
 @click.option("--port", type=int, help="The Redis port of n1; the others follow. Found, if not given.")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep what nodes hold in this folder, from one run to the next.  [default: in memory]",
+)
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII alone.")
 @click.option("--no-animation", is_flag=True, help="Draw nothing that moves.")
+@click.option("--plain", is_flag=True, help="No screen: sentences on stdout, lines from stdin.")
 @click.option(
     "--record", type=click.Path(dir_okay=False, path_type=Path), help="Write every event to this file."
 )
 def lab_command(
-    stage: int,
+    stage: int | None,
     world: str,
     port: int | None,
+    data_dir: Path | None,
     ascii_only: bool,
     no_animation: bool,
+    plain: bool,
     record: Path | None,
     **options: Any,
 ) -> None:
-    """Open the lab on a cluster of STAGE."""
+    """Open the lab on a cluster of STAGE; without one, choose it first."""
     if world == "sim" and port is not None:
         raise click.UsageError("--port is for real processes; the simulator has no ports")
+    if world == "sim" and data_dir is not None:
+        raise click.UsageError("--data-dir is for real processes; simulated disks go with the simulator")
     try:
+        if plain and stage is None:
+            raise UserError("--plain needs a stage, as in `kvlab lab 4 --plain`; `kvlab stages` lists them")
+        if not plain:
+            _require_screen()
+        if stage is None:
+            stage = asyncio.run(_choose(ascii_only=ascii_only))
+            if stage is None:
+                return
         given = {field: value for field, value in options.items() if value is not None}
         config = stages.checked(config_of(stage, **{**DEFAULTS, **given}))
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise KvlabError("the lab needs a terminal; `kvlab run FILE` and `kvlab up N` do not")
-        asyncio.run(_lab(config, world, port, record, ascii_only=ascii_only, animate=not no_animation))
+        driver = _driver(config, world, port, data_dir)
+        if plain:
+            asyncio.run(_plain(driver, record))
+        else:
+            asyncio.run(_lab(driver, record, ascii_only=ascii_only, animate=not no_animation))
     except UserError as error:
         raise click.UsageError(str(error)) from None
     except KvlabError as error:
         raise click.ClickException(str(error)) from None
 
 
-async def _lab(
-    config: ClusterConfig,
-    world: str,
-    port: int | None,
-    record: Path | None,
-    *,
-    ascii_only: bool,
-    animate: bool,
-) -> None:
-    # Textual takes 0.3 s to import, and every other command is the quicker for not having it.
-    from kvlab.lab.app import LabApp, run_lab, theme_for
-    from kvlab.lab.driver import Driver, LiveDriver, SimDriver
-    from kvlab.trace.recording import Recorder
+def _require_screen() -> None:
+    """Raise KvlabError if there is neither a terminal nor a browser (kvlab serve) to draw on."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) and not _in_browser():
+        raise KvlabError(
+            "the lab needs a terminal; `kvlab lab N --plain`, `kvlab run FILE` and `kvlab up N` do not"
+        )
+
+
+def _in_browser() -> bool:
+    """Whether textual-serve runs this process for a tab of a browser."""
+    return bool(os.environ.get("TEXTUAL_DRIVER"))
+
+
+def _driver(config: ClusterConfig, world: str, port: int | None, data_dir: Path | None) -> Driver:
+    from kvlab.lab.driver import LiveDriver, SimDriver
     from kvlab.world.process import ProcessWorld
     from kvlab.world.sim import SimWorld
 
-    driver: Driver = (
-        LiveDriver(ProcessWorld(config, port=port)) if world == "process" else SimDriver(SimWorld(config))
-    )
-    recorder = Recorder(record, config, world) if record is not None else None
-    await run_lab(LabApp(driver, theme_for(ascii=ascii_only), animate=animate, recorder=recorder))
+    if world == "sim":
+        return SimDriver(SimWorld(config))
+    return LiveDriver(ProcessWorld(config, port=port, data_dir=data_dir))
+
+
+async def _choose(*, ascii_only: bool) -> int | None:
+    """The start screen: the stage that is chosen; None to leave."""
+    from kvlab.lab import state
+    from kvlab.lab.app import theme_for
+    from kvlab.lab.start import StartApp
+
+    with _terminal_kept():
+        return await StartApp(state.opened(), theme_for(ascii=ascii_only)).run_async()
+
+
+async def _lab(driver: Driver, record: Path | None, *, ascii_only: bool, animate: bool) -> None:
+    # Textual takes 0.3 s to import, and every other command is the quicker for not having it.
+    from kvlab.lab import state
+    from kvlab.lab.app import LabApp, run_lab, theme_for
+    from kvlab.trace.recording import Recorder
+
+    config = driver.world.config
+    recorder = Recorder(record, config, driver.kind) if record is not None else None
+    state.note_opened(config.stage)
+    with _terminal_kept():
+        await run_lab(LabApp(driver, theme_for(ascii=ascii_only), animate=animate, recorder=recorder))
+
+
+async def _plain(driver: Driver, record: Path | None) -> None:
+    from kvlab.lab.plain import run_plain
+    from kvlab.trace.recording import Recorder
+
+    with contextlib.ExitStack() as stack:
+        if record is not None:
+            driver.world.watch(stack.enter_context(Recorder(record, driver.world.config, driver.kind)))
+        await run_plain(driver)
+
+
+def _terminal_kept() -> contextlib.AbstractContextManager[None]:
+    """Whatever becomes of this process, its terminal is as it was."""
+    from kvlab.lab.guard import guarded
+
+    return guarded() if sys.stdin.isatty() else contextlib.nullcontext()

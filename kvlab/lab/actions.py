@@ -17,6 +17,7 @@ import msgspec
 from kvlab.config import NODES_MAX
 from kvlab.lab.view import Hint, Tab, View
 from kvlab.messages import NodeId
+from kvlab.script.help import Page
 from kvlab.script.words import quoted
 from kvlab.trace.events import LineFailed, Said
 
@@ -49,9 +50,16 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     in_footer: bool = True
     tab: Tab | None = None
     """The tab that it opens."""
+    typed: str = ""
+    """What is typed for it at the command line, if neither its line nor its label."""
 
     def hint(self, view: View) -> Hint:
         return Hint(self.shown_key or self.key, self.label, self.help, self.refusal(view))
+
+    @property
+    def word(self) -> str:
+        """What is typed for it; "" for one that is typed as its line."""
+        return "" if self.line is not None else self.typed or self.label
 
     def refusal(self, view: View) -> str:
         """Why it cannot be done now, "" if it can."""
@@ -123,6 +131,10 @@ def _no_messages(view: View) -> str:
     return ""
 
 
+def _nothing_done(view: View) -> str:
+    return "" if len(view.log) > 1 else "nothing was done yet that could be saved"
+
+
 def _one_operation(view: View) -> str:
     return "" if view.op is not None and view.op.of > 1 else "there is no other operation yet"
 
@@ -177,7 +189,8 @@ def next_name(view: View) -> str:
 def _tab(key: str, tab: Tab, why_not: Callable[[View], str] = _always) -> Action:
     """One of the six; a tab that has nothing to show in a stage says why."""
     return Action(
-        key=key, name=f"show_{tab}", label=tab, tab=tab, why_not=why_not, in_footer=False,
+        key=key, name=f"show_{tab}", label=tab, typed=f"show {tab}", tab=tab, why_not=why_not,
+        in_footer=False,
         help="the tabs: the cluster, one operation, data, messages, load, code",
     )  # fmt: skip
 
@@ -243,8 +256,12 @@ ACTIONS = (
         help="x and its number: hand over its keys and leave the ring",
     ),
     Action(
-        key="colon", shown_key=":", name="command", label="line",
-        help="type a line, such as: put cart:7 tea via n2; :help lists what there is",
+        key="colon", shown_key=":", name="command", label="line", typed=":",
+        help="type a line, such as: put cart:7 tea; :help and :help lab list them",
+    ),
+    Action(
+        key="ctrl+s", shown_key="^s", name="save", label="save", typed="save FILE", why_not=_nothing_done,
+        in_footer=False, help="save what was done as a scenario, which kvlab run accepts",
     ),
     Action(
         key="space", name="pause_view", label="hold",
@@ -286,13 +303,34 @@ ACTIONS = (
         key="v", name="messages", label="more", in_footer=False,
         help="read in full what was said, and what came of the operation",
     ),
-    Action(key="question_mark", shown_key="?", name="help", label="help", help="show or hide this page"),
+    Action(
+        key="question_mark", shown_key="?", name="help", label="help", typed="keys",
+        help="show or hide this page",
+    ),
     Action(key="q", name="quit", label="quit", help="end every node and leave (as does Ctrl-C)"),
 )  # fmt: skip
 
 
 def find(name: str) -> Action:
     return next(action for action in ACTIONS if action.name == name)
+
+
+def typed(text: str) -> Action | None:
+    """The action that is meant by this, typed at the command line; None if it is a line for the cluster."""
+    return next((action for action in ACTIONS if action.word and action.word == text), None)
+
+
+def lab_page() -> Page:
+    """What `:help lab` says: what can be typed that concerns the lab alone."""
+    words = [
+        f"{action.word}: {action.help}"
+        for action in ACTIONS
+        if action.word not in ("", ":") and not action.tab
+    ]
+    tabs = " | ".join(action.label for action in TAB_ACTIONS)
+    words.append(f"show {tabs}: open that tab")
+    words.append("save! FILE: the same, over a file that is there already")
+    return Page("IN THE LAB YOU CAN ALSO TYPE", tuple(words), short=True)
 
 
 def hints(view: View) -> tuple[Hint, ...]:

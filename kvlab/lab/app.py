@@ -14,30 +14,30 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from shlex import quote
 from typing import Any, ClassVar
 
 import msgspec
-from rich.style import Style
 from textual import events as ui
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.geometry import Region
 from textual.screen import Screen
-from textual.strip import Strip
 from textual.timer import Timer
-from textual.widget import Widget
 from textual.widgets import Input
 
 from kvlab.errors import KvlabError, UserError
 from kvlab.lab import actions
 from kvlab.lab.actions import Action
-from kvlab.lab.draw.canvas import Row
+from kvlab.lab.canvas_widget import LabCanvas
+from kvlab.lab.crash import EVENTS_MAX, LabCrashed, crashed
 from kvlab.lab.draw.screen import command_row, help_pages, screen
 from kvlab.lab.draw.theme import BACKGROUND, TEXT, Theme
 from kvlab.lab.driver import Driver, SimDriver
-from kvlab.lab.narrate import messages
+from kvlab.lab.narrate import messages, result_of
 from kvlab.lab.source import source_of
-from kvlab.lab.view import Tab, View, view_of
+from kvlab.lab.transcript import Transcript
+from kvlab.lab.view import Tab, View, counted, view_of
 from kvlab.messages import NodeId, OpId
 from kvlab.script.commands import Cluster
 from kvlab.script.help import Page, help_on
@@ -58,49 +58,23 @@ SAID_MAX = 8
 """So many notices can be read once more."""
 WAITING_MAX = 100_000
 """Events kept while the view is held; older ones are counted as lost."""
-PLAIN = Style()
 FIRST_KEY = b"cart:42"
 FIRST_SLOW_MS = 500
-
-
-class LabCanvas(Widget):
-    """Shows the rows that were drawn, and refreshes those that differ."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._rows: list[Row] = []
-        self._strips: list[Strip] = []
-
-    def show(self, rows: list[Row]) -> None:
-        """Make this the picture."""
-        if len(rows) != len(self._rows):
-            self._rows, self._strips = rows, [Strip(row) for row in rows]
-            self.refresh()
-            return
-        changed = []
-        for y, row in enumerate(rows):
-            if row != self._rows[y]:
-                self._rows[y], self._strips[y] = row, Strip(row)
-                changed.append(Region(0, y, self.size.width, 1))
-        if changed:
-            self.refresh(*changed)
-
-    def render_line(self, y: int) -> Strip:
-        if y >= len(self._strips):
-            return Strip.blank(self.size.width, PLAIN)  # with no style at all, NO_COLOR's filter fails
-        return self._strips[y].adjust_cell_length(self.size.width, PLAIN)
 
 
 class CommandLine(Input):
     """The scenario language, typed. Up and down walk through what was typed before."""
 
     def __init__(self) -> None:
-        super().__init__(placeholder="put cart:7 tea via n2   (Esc: leave)", compact=True)
+        super().__init__(
+            placeholder="put cart:7 tea via n2   (Esc: leave)", compact=True, select_on_focus=False
+        )
         self.typed: list[str] = []
         self._at = 0
 
-    def open(self) -> None:
-        self.value = ""
+    def open(self, text: str = "") -> None:
+        self.value = text
+        self.cursor_position = len(text)
         self._at = len(self.typed)
         self.display = True
         self.focus()
@@ -174,6 +148,8 @@ class LabApp(App[None]):
         self._late: deque[str] = deque()
         """Notices about lines older than the one that the notice shown is about: they wait for their turn."""
         self._said: deque[str] = deque(maxlen=SAID_MAX)
+        self.transcript = Transcript(driver.world.config)
+        self._last: deque[AnyEvent] = deque(maxlen=EVENTS_MAX)
         self._lines = 0
         """How many lines have been begun."""
         self._page: Callable[[View], Page] | None = None
@@ -223,6 +199,7 @@ class LabApp(App[None]):
         await self.driver.start()
         self.cluster_ready = True
         self._dirty = True
+        self.transcript.config = self.driver.world.config  # data of before may have changed it
         world = self.driver.world  # the line without which the others would not come to the same
         world.tell(ScriptLine(world.at_ms(), NodeId(""), str(Cluster.of(world.config))))
         if not self.first_put:
@@ -238,6 +215,20 @@ class LabApp(App[None]):
         await self._do_line(f"slow {via} {FIRST_SLOW_MS}ms")
         await self._do_line(f"put {quoted(FIRST_KEY)} milk via {via}")
         await self._do_line(f"slow {via} 0ms")  # not `heal`: the person may have cut the network meanwhile
+
+    def _handle_exception(self, error: Exception) -> None:
+        """What nobody caught: Textual ends the application, and `run_lab` tells of it."""
+        self.failure = self.failure or error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """Instead of Textual's, which prints pages of variables."""
+        self._close_messages_no_wait()
+
+    def crash(self, error: BaseException) -> LabCrashed:
+        """Leave a report of this, and return what is to be raised."""
+        config, done = self.driver.world.config, self.transcript.scenario()
+        return crashed(error, config, self.driver.kind, self._last, done)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this beside the screen. What nobody expected ends the lab, and is raised after it."""
@@ -264,6 +255,7 @@ class LabApp(App[None]):
 
     def on_cluster_event(self, event: AnyEvent) -> None:
         """Fold one event in, or put it aside while the view is held."""
+        self._last.append(event)
         if self.held and not self.driver.freezes:
             self._missed += 1
             self._dirty = True  # the badge counts them
@@ -403,6 +395,8 @@ class LabApp(App[None]):
                 self._show("operation" if self.tab != "operation" else self._tab_before)
             case "command":
                 self._line.open()
+            case "save":
+                self._line.open("save ")
             case "pause_view":
                 self._hold(not self.held)
             case "step":
@@ -466,19 +460,40 @@ class LabApp(App[None]):
         if text:
             self._line.typed.append(text)
             self._say("")
-            words = text.removeprefix(":").split()
-            if words[:1] == ["help"]:
-                self._help_on(" ".join(words[1:]))
-            else:
-                self._begin(self._do_line(text))
+            self._do_typed(text.removeprefix(":").strip())
+
+    def _do_typed(self, text: str) -> None:
+        """What was typed: something for the lab, or else a line for the cluster."""
+        first, _, rest = text.partition(" ")
+        if first == "help":
+            self._help_on(rest.strip())
+        elif first in ("save", "save!"):
+            self._save(rest.strip(), overwrite=first == "save!")
+        elif action := actions.typed(" ".join(text.split())):
+            self.action_act(action.name)
+        else:
+            self._begin(self._do_line(text))
 
     def _help_on(self, topic: str) -> None:
         try:
-            page = help_on(topic)
+            page = actions.lab_page() if topic == "lab" else help_on(topic)
         except ScriptError as error:
             self._say(f"help {topic}: {error.problems[0].message}.")
         else:
             self._page = lambda _: page
+
+    def _save(self, name: str, *, overwrite: bool) -> None:
+        """Write what was done to a file, and say so."""
+        if not name:
+            self._say("save: expected the name of a file, such as: save mine.scenario")
+            return
+        try:
+            self.transcript.save(Path(name), overwrite=overwrite)
+        except UserError as error:
+            self._say(f"{error}.")
+        else:
+            count = len(self.transcript)
+            self._say(f"{counted(count, 'line')} saved; do them again with: kvlab run {quote(name)}")
 
     # -- what they do ----------------------------------------------------------------------------
 
@@ -489,21 +504,21 @@ class LabApp(App[None]):
         try:
             if not self.cluster_ready:
                 raise UserError("The cluster is still starting; wait until its nodes answer.")
-            self._report(await self.driver.do(parse_line(text)), line)
+            step = await self.driver.do(parse_line(text))
+            self.transcript.add(step)
+            self._report(step, line)
         except ScriptError as error:
             problem = error.problems[0]
             usage = f" Usage: {problem.usage}" if problem.usage else ""
             self._say(f"{text}: {problem.message}.{usage}", line)
         except KvlabError as error:
+            self.transcript.not_done(text, self.driver.world.at_ms(), str(error))
             self._say(str(error), line)
 
     def _report(self, step: Step, line: int) -> None:
         """Say what came of a command, where the events do not tell."""
-        told = bool(step.op)  # by events of its own, on the operation's panel
-        if step.failure is not None:
-            self._say(f"{step.failure.expected}: no, found {step.failure.found}", line)
-        elif step.text and not (step.outcome is not None and told):
-            self._say(f"{step.command}: {step.text}", line)
+        if result := result_of(step):
+            self._say(result, line)
         self._dirty = True
 
     def _hold(self, held: bool) -> None:
@@ -557,12 +572,15 @@ def theme_for(*, ascii: bool) -> Theme:
 
 
 async def run_lab(app: LabApp) -> None:
-    """Run the lab to its end. Every node is ended too, and the terminal is as it was."""
+    """Run the lab to its end. Every node is ended too, and the terminal is as it was.
+
+    Raises LabCrashed, once a report is written, for what nobody expected.
+    """
     try:
         await app.run_async()
     finally:
         await app.shut_down()
-    if app.failure is not None:
+    if isinstance(app.failure, KvlabError):
         raise app.failure
-    if app.return_code:  # Textual has shown why
-        raise SystemExit(app.return_code)
+    if app.failure is not None:
+        raise app.crash(app.failure) from app.failure

@@ -34,6 +34,8 @@ class Driver(ABC):
 
     world: World
     session: Session
+    kind: str
+    """process or sim, as recordings name it."""
 
     @abstractmethod
     async def start(self) -> None:
@@ -65,6 +67,7 @@ class LiveDriver(Driver):
     """Real processes: time passes whether one looks or not."""
 
     freezes = False
+    kind = "process"
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -87,6 +90,7 @@ class SimDriver(Driver):
     """The simulator: time passes as the lab lets it, faster, slower, or one step at a time."""
 
     freezes = True
+    kind = "sim"
 
     def __init__(self, world: SimWorld) -> None:
         self.world: SimWorld = world

@@ -12,6 +12,7 @@ from kvlab.lab.verdict import listed
 from kvlab.lab.view import Shot, View, counted
 from kvlab.messages import NodeId
 from kvlab.script.help import Page
+from kvlab.script.session import Step
 from kvlab.trace.events import (
     Believed,
     ClockSkewed,
@@ -225,6 +226,16 @@ def _of_read(op: Shot) -> str:
 def _kept_for(op: Shot) -> str:
     """Who stands in for whom."""
     return "".join(f" {keeper} keeps it for {owner}, as a hint." for keeper, owner in op.hinted)
+
+
+def result_of(step: Step) -> str:
+    """What came of a line, where the events do not tell; "" where they do."""
+    told = bool(step.op)  # by events of its own
+    if step.failure is not None:
+        return f"{step.failure.expected}: no, found {step.failure.found}"
+    if step.text and not (step.outcome is not None and told):
+        return f"{step.command}: {step.text}"
+    return ""
 
 
 def messages(view: View) -> Page:

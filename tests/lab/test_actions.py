@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from kvlab.config import NODES_MAX
-from kvlab.lab.actions import ACTIONS, Action, find, hints
+from kvlab.lab.actions import ACTIONS, Action, find, hints, typed
 from kvlab.lab.narrate import sentences
 from kvlab.lab.view import View
 from kvlab.messages import NodeId
-from kvlab.script.parse import parse_line
+from kvlab.script.parse import ScriptError, parse_line
 from kvlab.trace.events import AnyEvent, LineFailed, NodePaused, ScriptLine
 from tests.lab.stories import births, cut, death, put, view
 
@@ -30,6 +30,16 @@ def test_every_line_that_an_action_writes_is_understood(action: Action, seen: Vi
 
 def test_no_two_actions_share_a_key_or_a_name() -> None:
     assert len({action.key for action in ACTIONS}) == len({action.name for action in ACTIONS}) == len(ACTIONS)
+
+
+def test_every_action_can_be_typed_and_no_two_are_typed_alike() -> None:
+    for action in ACTIONS:
+        if action.line is None and action.name not in ("command", "save"):
+            assert typed(action.word) is action
+            with pytest.raises(ScriptError):
+                parse_line(action.word)  # else the cluster would no longer hear its own line
+    words = [action.word for action in ACTIONS if action.word]
+    assert len(set(words)) == len(words)
 
 
 def test_nodes_offered_are_those_in_the_right_state() -> None:

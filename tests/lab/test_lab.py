@@ -12,10 +12,14 @@ import psutil
 import pytest
 from textual.pilot import Pilot
 
-from kvlab.lab.app import LabApp, LabCanvas, run_lab
+from kvlab.errors import UserError
+from kvlab.lab.app import LabApp, run_lab
+from kvlab.lab.canvas_widget import LabCanvas
+from kvlab.lab.crash import LabCrashed
 from kvlab.lab.draw.theme import Theme
 from kvlab.lab.driver import Driver, LiveDriver, SimDriver
-from kvlab.script.commands import USAGE
+from kvlab.script.commands import USAGE, Wait
+from kvlab.script.rehearsal import read_scenario
 from kvlab.trace.recording import Recorder, Recording
 from kvlab.world.process import ProcessWorld
 from kvlab.world.sim import SimWorld
@@ -346,7 +350,11 @@ def test_a_run_can_be_recorded(tmp_path: Path) -> None:
     assert len(list(Recording(path))) >= app.model.count
 
 
-def test_a_cluster_that_cannot_start_ends_the_lab_with_its_reason() -> None:
+def test_a_cluster_that_cannot_start_ends_the_lab_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
     class Broken(SimDriver):
         async def start(self) -> None:
             raise OSError("no more processes")
@@ -354,7 +362,20 @@ def test_a_cluster_that_cannot_start_ends_the_lab_with_its_reason() -> None:
     async def run() -> None:
         await run_lab_headless(LabApp(Broken(SimWorld(config())), Theme()))
 
-    with pytest.raises(OSError, match="no more processes"):
+    with pytest.raises(LabCrashed, match="OSError: no more processes"):
+        asyncio.run(run())
+    assert "in start" in next((tmp_path / "kvlab").glob("crash-*.txt")).read_text()
+
+
+def test_an_error_that_has_an_explanation_is_no_crash() -> None:
+    class Taken(SimDriver):
+        async def start(self) -> None:
+            raise UserError("port 7001 is taken")
+
+    async def run() -> None:
+        await run_lab_headless(LabApp(Taken(SimWorld(config())), Theme()))
+
+    with pytest.raises(UserError, match="port 7001 is taken"):
         asyncio.run(run())
 
 
@@ -367,6 +388,50 @@ async def run_lab_headless(app: LabApp) -> None:
 
     app.run_async = headless  # type: ignore[method-assign]  # as run_test does
     await run_lab(app)
+
+
+def test_what_was_done_is_saved_by_key_or_by_line_and_never_over_another_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.scenario"
+
+    async def save(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await pilot.press("ctrl+s")
+        await shows(pilot, app, "^s (save) cannot be used now: nothing was done yet")
+        await pilot.press("w")
+        await shows(pilot, app, "is written")
+        await type_line(pilot, "kill n9")
+        await pilot.press("ctrl+s", *str(path), "enter")
+        await shows(pilot, app, "1 line saved; do them again with: kvlab run ")
+        await type_line(pilot, f"save {path}")
+        await shows(pilot, app, "is there already; save! ")
+        await pilot.press("k", "3")
+        await shows(pilot, app, "4/5 up")
+        await type_line(pilot, f"save! {path}")
+        await shows(pilot, app, "2 lines saved")
+        await type_line(pilot, "save")
+        await shows(pilot, app, "expected the name of a file")
+
+    lab(save, size=(200, 60), first_put=False)
+    assert [str(command) for command in read_scenario(path).commands if not isinstance(command, Wait)] == [
+        "cluster stage=4 vnodes=8 timeout=1500ms", "put cart:42 milk", "kill n3"
+    ]  # fmt: skip
+
+
+def test_what_concerns_the_screen_alone_can_be_typed_as_well() -> None:
+    async def type_words(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await type_line(pilot, "show code")
+        await shows(pilot, app, "kvlab/stages/s04_replication.py")
+        await type_line(pilot, "hold")
+        await shows(pilot, app, "PAUSED")
+        await type_line(pilot, "earlier")
+        await shows(pilot, app, "there is no other operation yet")
+        await type_line(pilot, "help lab")
+        await shows(pilot, app, "IN THE LAB YOU CAN ALSO TYPE", "save FILE: save what was done")
+        await type_line(pilot, "quit")
+        await until(pilot, app, lambda: not app.is_running, "the end")
+
+    lab(type_words, first_put=False)
 
 
 def test_real_processes_are_watched_held_and_all_ended() -> None:

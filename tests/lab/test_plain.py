@@ -1,0 +1,63 @@
+"""The lab without a screen: one sentence an event, lines from a text."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from pathlib import Path
+
+from kvlab.lab.driver import SimDriver
+from kvlab.lab.plain import Plain
+from kvlab.world.sim import SimWorld
+from tests.lab.stories import config
+
+
+def told(*lines: str, stage: int = 4) -> list[str]:
+    """What is said when these lines come in, without the times."""
+    sink = io.StringIO()
+    plain = Plain(SimDriver(SimWorld(config(stage))), io.StringIO("\n".join(lines)), sink)
+    asyncio.run(plain.run())
+    return [line.partition(" s: ")[2] or line for line in sink.getvalue().splitlines()]
+
+
+def test_every_event_worth_telling_is_one_sentence() -> None:
+    said = told("put k 1 via n1", ":kill n3", "", "# a comment", "get k via n1")
+    assert {f"n{i} answers." for i in range(1, 6)} <= set(said)
+    assert [line for line in said if line.startswith("n3 was killed")]
+    assert [line for line in said if line.startswith("n1 read k: 1, in ")]
+    assert not [line for line in said if "comment" in line]
+
+
+def test_links_that_become_slow_together_are_told_once() -> None:
+    said = told("slow n1 300ms")
+    assert said.count("All that n1 sends and receives takes 300 ms more from now on.") == 1
+
+
+def test_mistakes_and_expectations_are_answered_and_the_rest_is_done() -> None:
+    said = told("kil n1", "kill n9", "hold", "expect get k = 1", "put k 2", "help kill")
+    assert [line for line in said if "the nearest is `kill`" in line]
+    assert [line for line in said if "there is no node 'n9'" in line]
+    assert "hold: that is for the lab with a screen; here are only sentences." in said
+    assert [line for line in said if line.startswith("get k = 1: no, found missing")]
+    assert [line for line in said if line.startswith("k = 2 is written")]
+    assert "Ends a node's process at once (SIGKILL). What it had only in memory is gone." in said
+
+
+def test_quit_ends_it_before_the_input_does() -> None:
+    assert not [line for line in told("quit", "put k 1") if "writes k" in line]
+
+
+def test_what_was_done_can_be_saved(tmp_path: Path) -> None:
+    path = tmp_path / "mine.scenario"
+    assert f"Saved: {path}" in told("put k 1", f"save {path}")
+    assert "put k 1" in path.read_text()
+
+
+def test_whoever_reads_no_more_ends_it() -> None:
+    class Deaf(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    plain = Plain(SimDriver(SimWorld(config())), io.StringIO("put k 1\n"), Deaf())
+    asyncio.run(plain.run())
+    assert isinstance(plain.unheard, BrokenPipeError)
