@@ -1,5 +1,5 @@
 """The behaviour suite again, on real processes: what a stage does there it does in the simulator, and the
-other way round. A few behaviours stand for all; the simulator has the rest, and more seeds than there is time.
+other way round. A few behaviours stand for all; the simulator has the rest, and more seeds than fit here.
 """
 
 from __future__ import annotations
