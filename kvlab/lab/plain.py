@@ -11,11 +11,13 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from typing import TextIO
 
 from kvlab.errors import KvlabError, UserError
 from kvlab.lab import actions
+from kvlab.lab.crash import EVENTS_MAX, LabCrashed, crashed
 from kvlab.lab.driver import Driver
 from kvlab.lab.narrate import result_of, sentences
 from kvlab.lab.transcript import Transcript
@@ -40,6 +42,7 @@ class Plain:
         self.unheard: OSError | None = None
         """Nobody reads any more: that ends the lab."""
         self._told = ""
+        self._last: deque[AnyEvent] = deque(maxlen=EVENTS_MAX)
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._stop = asyncio.Event()
 
@@ -62,6 +65,7 @@ class Plain:
 
     def on_cluster_event(self, event: AnyEvent) -> None:
         """Fold it in; tell it if it is worth that."""
+        self._last.append(event)
         before = self.model.latest
         self.model.apply(event)
         if self.model.latest is not before:
@@ -69,6 +73,11 @@ class Plain:
             if what != self._told:  # as for each of the links of a node that was made slow
                 self._say(f"{event.at_ms / 1000:.1f} s: {what}")
             self._told = what
+
+    def crash(self, error: Exception) -> LabCrashed:
+        """Leave a report of this, and return what is to be raised."""
+        config, done = self.driver.world.config, self.transcript.scenario()
+        return crashed(error, config, self.driver.kind, self._last, done)
 
     def _say(self, text: str) -> None:
         try:
@@ -136,8 +145,16 @@ class Plain:
 
 
 async def run_plain(driver: Driver) -> None:
-    """Run it on this process's input and output. Raises OSError if nobody reads any more."""
+    """Run it on this process's input and output.
+
+    Raises OSError if nobody reads any more; LabCrashed, once a report is written, for what nobody expected.
+    """
     plain = Plain(driver, sys.stdin, sys.stdout)
-    await plain.run()
+    try:
+        await plain.run()
+    except KvlabError:
+        raise
+    except Exception as error:
+        raise plain.crash(error) from error
     if plain.unheard is not None:
         raise plain.unheard

@@ -6,8 +6,11 @@ import asyncio
 import io
 from pathlib import Path
 
+import pytest
+
+from kvlab.lab.crash import LabCrashed
 from kvlab.lab.driver import SimDriver
-from kvlab.lab.plain import Plain
+from kvlab.lab.plain import Plain, run_plain
 from kvlab.world.sim import SimWorld
 from tests.lab.stories import config
 
@@ -51,6 +54,18 @@ def test_what_was_done_can_be_saved(tmp_path: Path) -> None:
     path = tmp_path / "mine.scenario"
     assert f"Saved: {path}" in told("put k 1", f"save {path}")
     assert "put k 1" in path.read_text()
+
+
+def test_what_nobody_expected_leaves_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(SimDriver):
+        def tick(self, elapsed_s: float) -> bool:
+            raise ValueError("unheard of")
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.stdin", io.StringIO("wait 10s\n"))
+    with pytest.raises(LabCrashed, match="ValueError: unheard of"):
+        asyncio.run(run_plain(Broken(SimWorld(config()))))
+    assert "in tick" in next((tmp_path / "kvlab").glob("crash-*.txt")).read_text()
 
 
 def test_whoever_reads_no_more_ends_it() -> None:
