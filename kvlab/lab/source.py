@@ -165,8 +165,8 @@ def place(source: Source, events: Sequence[AnyEvent], event: AnyEvent) -> Place 
         case OpStarted():
             return _at_method(source.named(event.kind), "begins here")
         case OpEnded():
-            if waited := _last_line(events, event):
-                return Place(waited, "this is what it waited for")
+            if last := _last_line(events, event):
+                return Place(last, "this is the last that it had to do")
             return _at_method(source.named(event.kind), "this has returned")
         case Sent() if event.answers:
             return _reply(source, _sent(events, event.answers), event)

@@ -12,7 +12,7 @@ from kvlab.lab.draw.waterfall import Axis
 from kvlab.lab.questions import Question, enough, questions_of
 from kvlab.lab.view import View
 from kvlab.messages import NodeId, OpId
-from kvlab.trace.events import AnyEvent, Delivered, Hinted, MessageDropped, Repaired, Sent, Stored
+from kvlab.trace.events import AnyEvent, Delivered, Hinted, MessageDropped, OpEnded, Repaired, Sent, Stored
 from tests.lab.stories import KEY, births, late_put, put, repaired_get, view
 
 N1, N2, N3, N4, N5 = (NodeId(f"n{i}") for i in range(1, 6))
@@ -58,10 +58,32 @@ def test_the_answer_that_let_the_coordinator_answer_is_marked_and_later_ones_are
     assert "n2 kept nobody waiting" in words(lines)
 
 
-def test_the_line_of_the_answer_to_the_client_stands_between_those_it_waited_for_and_the_late() -> None:
-    lines = drawn(view(births(), late_put(), stage=5))
+def test_the_moment_of_the_answer_stands_between_those_it_waited_for_and_the_late() -> None:
+    lines = drawn(view(births(), repaired_get(), stage=5))
     told = row(lines, "the client is told ok").index("▲")
-    assert row(lines, "n4  Keep ", "█").rindex("█") <= told < row(lines, "n2  Keep ", "█").rindex("─")
+    assert row(lines, "n4  Fetch ", "█").rindex("─") < told < row(lines, "n2  Fetch ", "█").rindex("─")
+    assert {row(lines, f"{node}  Fetch ", "█")[told] for node in ("n3", "n4")} == {"│"}
+
+
+def test_nobody_is_said_to_have_kept_nobody_waiting_where_there_was_a_second_round() -> None:
+    """The stand-in was asked because n3 was silent: that was a wait."""
+    op = OpId("n1.0.1")
+    second: list[AnyEvent] = [
+        Sent(300.1, N1, "a", N3, "Keep", 60, op),
+        Sent(1800, N1, "b", N5, "KeepHint", 60, op),
+        Delivered(1801, N5, "b", N1, "KeepHint", op),
+        Sent(1802, N5, "c", N1, "Kept", 20, op, "b"),
+        Delivered(1803, N1, "c", N5, "Kept", op),
+        OpEnded(1804, N1, op, "put", KEY, "ok", 1504.0),
+    ]
+    lines = drawn(view(births(), second, stage=8))
+    assert "The last answer it waited for was that of n5, after 1504.0 ms." in words(lines)
+    assert "kept nobody waiting" not in words(lines)
+
+
+def test_siblings_that_are_held_are_all_named() -> None:
+    held: list[AnyEvent] = [Stored(301, N3, KEY, b"milk", 1, 75, OpId("n1.0.1"), (b"bread",))]
+    assert row(drawn(view(births(), held, stage=6)), "n3", "milk and bread")
 
 
 def test_who_does_not_answer_is_left_open_and_a_lost_question_says_why() -> None:

@@ -101,7 +101,10 @@ def _why(op: Shot, questions: list[Question]) -> str:
     end, last = ended(op), enough(op, questions)
     if end is None or last is None:
         return f"No other node was asked; it took {op.took_ms:.1f} ms."
-    late = [one for one in questions if one.by == op.via and not one.repair and _after(one, end.at_ms)]
+    rounds = {(one.by, one.kind) for one in questions if not one.local and one.asked_ms < end.at_ms}
+    late = [one for one in questions if not one.repair and _after(one, end.at_ms)]
+    if len(rounds) > 1:  # what was asked later may have waited for what was asked before
+        late = []
     if last.local and len(questions) == 1:
         return f"{last.node} did it by itself, after {op.took_ms:.1f} ms."
     whose = "its own" if last.local else f"that of {last.node}"

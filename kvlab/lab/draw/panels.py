@@ -266,7 +266,8 @@ def event_words(event: AnyEvent, key: Key, room: int, theme: Theme) -> list[Piec
             return [(fit(f"{glyphs.lost} {event.to:<3} {kind}{event.why}", room, glyphs.more), BAD)]
         case Stored():
             which = f"{shown(event.key, 16)} = " if event.key != key else ""
-            what = f"{glyphs.holds} holds {which}{shown(event.value, 24)}"
+            values = " and ".join(shown(value, 24) for value in (event.value, *event.siblings))
+            what = f"{glyphs.holds} holds {which}{values}"
             return [(fit(what, room, glyphs.more), theme.node_colour(event.node))]
         case Removed():
             which = shown(event.key, 16) if event.key != key else "it"

@@ -108,9 +108,9 @@ def _label(question: Question, view: View) -> str:
     assert view.op is not None
     if question.local:
         return "itself"
-    if question.owner is not None:
-        return f"for {question.owner}"
     by = f" by {question.by}" if question.by != view.op.via else ""
+    if question.owner is not None:
+        return f"for {question.owner}{by}"
     return f"{question.kind}{by}"
 
 
