@@ -26,6 +26,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input
 
+from kvlab import stages
 from kvlab.errors import KvlabError, UserError
 from kvlab.lab import actions
 from kvlab.lab.actions import Action
@@ -35,7 +36,7 @@ from kvlab.lab.draw.screen import command_row, help_pages, screen
 from kvlab.lab.draw.theme import BACKGROUND, TEXT, Theme
 from kvlab.lab.driver import Driver, SimDriver
 from kvlab.lab.narrate import messages, result_of
-from kvlab.lab.source import source_of
+from kvlab.lab.source import Source, source_of
 from kvlab.lab.transcript import Transcript
 from kvlab.lab.view import Tab, View, counted, view_of
 from kvlab.messages import NodeId, OpId
@@ -135,6 +136,8 @@ class LabApp(App[None]):
         self.held = False
         self.selected: OpId | None = None
         """The operation shown; None follows the last one."""
+        self._source: Source | None = None
+        """The file that runs, once somebody has looked at the code."""
         self._chosen = -1
         """Which event of it is looked at; -1 follows the last one."""
         self._waiting: deque[AnyEvent] = deque(maxlen=WAITING_MAX)
@@ -311,7 +314,7 @@ class LabApp(App[None]):
             help=self._help,
             tab=self.tab,
             chosen=self._chosen,
-            source=source_of(view.stage) if self.tab == "code" else None,
+            source=self._source,
             moving=self.animate_messages,
         )
         page = self._page(view) if self._page is not None else None
@@ -416,6 +419,13 @@ class LabApp(App[None]):
         """Open this tab; `m` leads back from the operation to the one before it."""
         self._tab_before = self.tab if self.tab != "operation" else "cluster"
         self.tab, self._help = tab, 0
+        if tab == "code" and self._source is None:
+            self._begin(self._read_source())
+
+    async def _read_source(self) -> None:
+        """To import the stage and to take its file apart is too much for a turn of the screen's loop."""
+        self._source = await asyncio.to_thread(source_of, stages.find(self.model.config.stage))
+        self._dirty = True
 
     def action_cancel(self) -> None:
         self._stop_asking()

@@ -4,7 +4,8 @@ What a node sends and stores says itself at which line it was (trace/events.py).
 no code of the stage was at work just then, belongs to a line all the same: a question that arrives comes in
 at its handler, a reply goes out where the handler makes it, and an answer is what the asking line waits for.
 
-The file is read once: what runs is the file as it was when the cluster began.
+The file is read once, when its code is first looked at: whoever changes it while nodes run sees what they
+run after a restart of the lab.
 """
 
 from __future__ import annotations

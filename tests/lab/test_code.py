@@ -184,7 +184,7 @@ def test_before_the_first_operation_the_file_is_there_to_be_read() -> None:
 
 
 def test_without_a_file_the_tab_says_so() -> None:
-    assert "could not be read" in " ".join(drawn(view(births(), late_put(), stage=5)))
+    assert "cannot be read" in " ".join(drawn(view(births(), late_put(), stage=5)))
 
 
 def test_without_colour_the_line_at_work_is_reversed() -> None:

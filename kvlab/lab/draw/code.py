@@ -27,7 +27,7 @@ def draw(view: View, size: Size, theme: Theme) -> Canvas:
     width, height = size
     source, op, event = view.source, view.op, view.chosen_event()
     if source is None:
-        return paragraphs("CODE", ["The file of this stage could not be read."], size, theme)
+        return paragraphs("CODE", ["The file of this stage is being read, or cannot be read."], size, theme)
     if op is None or event is None:
         return _whole(source, size, theme)
     canvas = Canvas(size, theme.style())
