@@ -14,6 +14,7 @@ from kvlab.errors import KvlabError
 COMMANDS = {
     "lab": ("kvlab.cli_lab:lab_command", "Open the lab: a live cluster that you watch, kill and cut."),
     "serve": ("kvlab.cli_serve:serve_command", "Open the lab in a browser on this machine."),
+    "demo": ("kvlab.cli_demo:demo_command", "Present a stage to a room, one key a step."),
     "up": ("kvlab.cli_up:up_command", "Run a cluster of Redis-speaking nodes until Ctrl-C."),
     "run": ("kvlab.cli_run:run_command", "Run a scenario and judge it."),
     "fuzz": ("kvlab.cli_fuzz:fuzz_command", "Run many seeds of a stage under faults, and judge them."),

@@ -112,7 +112,7 @@ async def _choose(*, ascii_only: bool) -> int | None:
     from kvlab.lab.app import theme_for
     from kvlab.lab.start import StartApp
 
-    with _terminal_kept():
+    with terminal_kept():
         return await StartApp(state.opened(), theme_for(ascii=ascii_only)).run_async()
 
 
@@ -125,7 +125,7 @@ async def _lab(driver: Driver, record: Path | None, *, ascii_only: bool, animate
     config = driver.world.config
     recorder = Recorder(record, config, driver.kind) if record is not None else None
     state.note_opened(config.stage)
-    with _terminal_kept():
+    with terminal_kept():
         await run_lab(LabApp(driver, theme_for(ascii=ascii_only), animate=animate, recorder=recorder))
 
 
@@ -139,7 +139,7 @@ async def _plain(driver: Driver, record: Path | None) -> None:
         await run_plain(driver)
 
 
-def _terminal_kept() -> contextlib.AbstractContextManager[None]:
+def terminal_kept() -> contextlib.AbstractContextManager[None]:
     """Whatever becomes of this process, its terminal is as it was."""
     from kvlab.lab.guard import guarded
 

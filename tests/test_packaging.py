@@ -142,6 +142,7 @@ def test_the_wheel_holds_every_module_the_chapters_and_the_mark_of_typing(wheel:
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "kvlab").rglob("*.py")}
     assert modules <= names
     assert {"kvlab/py.typed", "kvlab/chapters/README.md"} <= names
+    assert len([name for name in names if re.fullmatch(r"kvlab/chapters/0\d_\w+/demo.scenario", name)]) == 9
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 
 

@@ -311,8 +311,63 @@ ACTIONS = (
 )  # fmt: skip
 
 
+# -- in a demo -----------------------------------------------------------------------------------
+
+
+def _no_next(view: View) -> str:
+    return view.narration.why_not_next if view.narration is not None else ""
+
+
+def _no_slow_motion(view: View) -> str:
+    return "" if view.simulated else _alone(view)
+
+
+def _nothing_failed(view: View) -> str:
+    return "" if view.narration is not None and view.narration.failed else "nothing has fallen short"
+
+
+PRESENTING = (
+    Action(
+        key="right,space,pagedown", shown_key="→", name="next", label="next", why_not=_no_next,
+        help="the next step; where the room was asked, what comes of it (also space, Page Down)",
+    ),
+    Action(
+        key="left,pageup", shown_key="←", name="back", label="back",
+        help="back to the step before, on a new cluster brought there anew (also Page Up; again: further)",
+    ),
+    Action(
+        key="r", name="retry", label="retry", why_not=_nothing_failed,
+        help="where a step fell short, do it again; else, r and a number restart a node",
+    ),
+    Action(
+        key="c", name="go_on", label="go on", why_not=_nothing_failed,
+        help="where a step fell short, leave that line out and go on",
+    ),
+    Action(
+        key="minus", shown_key="-", name="slow_motion", label="slow", why_not=_no_slow_motion,
+        help="slow motion: the simulator's time, or every message of the processes; + ends it",
+    ),
+    Action(
+        key="plus", shown_key="+", name="full_speed", label="fast", why_not=_no_slow_motion,
+        help="slow motion: the simulator's time, or every message of the processes; + ends it",
+    ),
+)  # fmt: skip
+"""What a key does in a demo, where that is not what it does in the lab."""
+
+ALSO_PRESENTING = ("command", "help", "quit")
+"""What else the footer of a demo shows; everything else of the lab can be done as well."""
+
+
+def of(view: View) -> tuple[Action, ...]:
+    """All that can be done with keys, in the order in which the help tells it."""
+    if view.narration is None:
+        return ACTIONS
+    taken = {key for action in PRESENTING for key in action.key.split(",")}
+    return (*PRESENTING, *(action for action in ACTIONS if action.key not in taken))
+
+
 def find(name: str) -> Action:
-    return next(action for action in ACTIONS if action.name == name)
+    return next(action for action in (*ACTIONS, *PRESENTING) if action.name == name)
 
 
 def typed(text: str) -> Action | None:
@@ -335,6 +390,8 @@ def lab_page() -> Page:
 
 def hints(view: View) -> tuple[Hint, ...]:
     """The footer: what each key does, and which cannot be used now."""
+    if view.narration is not None:
+        return tuple(action.hint(view) for action in (*PRESENTING, *map(find, ALSO_PRESENTING)))
     shown = [action for action in ACTIONS if action.in_footer]
     if not view.simulated:  # it never can be used there, so the row is better spent
         shown.remove(find("step"))

@@ -167,6 +167,7 @@ class LabApp(App[None]):
         self._moving = False
         self._server = 0
         """The process that shows this one in a browser, if one does."""
+        self._unwatch: Callable[[], None] = lambda: None
         self._canvas = LabCanvas()
         self._line = CommandLine()
 
@@ -177,7 +178,7 @@ class LabApp(App[None]):
         yield self._line
 
     def on_mount(self) -> None:
-        self.driver.world.watch(self.on_cluster_event)
+        self._unwatch = self.driver.world.watch(self.on_cluster_event)
         if self.recorder is not None:
             self.driver.world.watch(self.recorder)
             self.set_interval(1.0, self.recorder.flush)
@@ -233,17 +234,30 @@ class LabApp(App[None]):
         config, done = self.driver.world.config, self.transcript.scenario()
         return crashed(error, config, self.driver.kind, self._last, done)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Do this beside the screen. What nobody expected ends the lab, and is raised after it."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.failure = error
             self.exit()
+
+    async def replace_driver(self, driver: Driver) -> None:
+        """Go on with another cluster of the same kind, not yet started: this one is ended, and forgotten."""
+        self._unwatch()
+        old, self.driver = self.driver, driver
+        self.cluster_ready, self.selected, self._missed = False, None, 0
+        self.model = Model(driver.world.config)
+        self.transcript = Transcript(driver.world.config)
+        self._waiting.clear()
+        self._unwatch = driver.world.watch(self.on_cluster_event)
+        self._dirty = True
+        await old.close()
 
     async def shut_down(self) -> None:
         """End what is under way, then every node."""

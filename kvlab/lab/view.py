@@ -129,6 +129,25 @@ class Hint(msgspec.Struct, frozen=True):
     why_not: str = ""
 
 
+class Narration(msgspec.Struct, frozen=True, kw_only=True):
+    """What the presenter shows below the panels: one step of a talk."""
+
+    place: int
+    """Which of its steps it is, counting from 1."""
+    of: int
+    said: tuple[str, ...] = ()
+    question: str = ""
+    answer: str = ""
+    """"" until the room may see it."""
+    busy: bool = False
+    """Whether its lines are under way."""
+    failed: tuple[str, str] | None = None
+    """What was expected and what was found, where the two differ."""
+    again: bool = False
+    """Whether the cluster is being brought to this step from the first."""
+    why_not_next: str = ""
+
+
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is drawn."""
 
@@ -181,6 +200,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """The last notices, newest first."""
     page: Page | None = None
     """What is read in place of the panels."""
+    narration: Narration | None = None
+    """What is presented; None outside of a demo."""
     prompt: str = ""
     """A question that is to be answered with the next keys."""
     hints: tuple[Hint, ...] = ()

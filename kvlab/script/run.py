@@ -70,7 +70,7 @@ async def run_scenario(
         steps.append(step)
         watch(step)
 
-    for at_once in _together(scenario.lines):
+    for at_once in together(scenario.lines):
         done = len(steps)
         await asyncio.gather(*map(do, at_once))
         failures = [step.failure for step in steps[done:] if step.failure is not None]
@@ -82,7 +82,7 @@ async def run_scenario(
     return Report(tuple(steps), begun, world.at_ms() - begun, history=tuple(session.history))
 
 
-def _together(lines: Sequence[Line]) -> Iterator[list[Line]]:
+def together(lines: Sequence[Line]) -> Iterator[list[Line]]:
     """The commands in their order, those of one timeline together."""
     for timed, block in itertools.groupby(lines, lambda line: isinstance(line.command, At)):
         if timed:

@@ -24,16 +24,18 @@ LATENCY_ROWS = 3
 
 
 def draw(view: View, size: Size, theme: Theme) -> Canvas:
-    """The whole tab."""
+    """The whole tab. In a demo the goal, the latency and the log make room for what is said."""
     width, height = size
     canvas = Canvas(size, theme.style())
-    _goal(canvas, view, theme)
-    below: Size = (width, height - 1)
-    left: Size = (width - max(panels.ROW_OF_NODES + 3, width * 2 // 5), height - 1)
-    if width >= 100 and (not view.stage.ring or legible(view.ring, (left[0], height - 2))):
-        canvas.paste(0, 1, _wide(view, below, left, theme))
+    top = 0 if view.narration is not None else 1
+    if top:
+        _goal(canvas, view, theme)
+    below: Size = (width, height - top)
+    left: Size = (width - max(panels.ROW_OF_NODES + 3, width * 2 // 5), height - top)
+    if width >= 100 and (not view.stage.ring or legible(view.ring, (left[0], left[1] - 1))):
+        canvas.paste(0, top, _wide(view, below, left, theme))
     else:
-        canvas.paste(0, 1, _narrow(view, below, theme))
+        canvas.paste(0, top, _narrow(view, below, theme))
     return canvas
 
 
@@ -59,10 +61,10 @@ def _wide(view: View, size: Size, left: Size, theme: Theme) -> Canvas:
     if (beliefs := matrix_rows(view)) and y + beliefs <= height:
         canvas.paste(x, y, matrix(view, (right, beliefs), theme))
         y += beliefs + 1
-    if height - y >= LATENCY_ROWS + 1 + OPERATION_ROWS:
+    if view.narration is None and height - y >= LATENCY_ROWS + 1 + OPERATION_ROWS:
         canvas.paste(x, y, latency(view, (right, LATENCY_ROWS), theme))
         y += LATENCY_ROWS + 1
-    lines = LOG_ROWS if height - y >= OPERATION_ROWS + LOG_ROWS else 0
+    lines = LOG_ROWS if view.narration is None and height - y >= OPERATION_ROWS + LOG_ROWS else 0
     canvas.paste(x, y, panels.operation(view, (right, height - y - lines), theme))
     if lines:
         canvas.paste(x, height - lines, panels.log(view, (right, lines), theme))
@@ -99,7 +101,7 @@ def _narrow(view: View, size: Size, theme: Theme) -> Canvas:
         y, below = y + 1, below - 1
     if not view.stage.ring and below >= 4:
         canvas.paste(0, y + 1, held(view, (nodes_width, below), theme))
-    elif below >= 2:
+    elif below >= 2 and view.narration is None:
         canvas.paste(0, y + 1, panels.log(view, (nodes_width, below), theme))
     return canvas
 

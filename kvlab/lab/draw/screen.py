@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import groupby
 
-from kvlab.lab.actions import ACTIONS, TAB_ACTIONS
+from kvlab.lab import actions
+from kvlab.lab.actions import TAB_ACTIONS
 from kvlab.lab.draw import cluster, code, data, load, messages, operation
 from kvlab.lab.draw.canvas import Canvas, Row, Size, fit, shortened, wrapped
+from kvlab.lab.draw.narration import narration, narration_rows
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, BAR, DEAD, DIM, GOOD, TEXT, Theme
 from kvlab.lab.narrate import sentences
 from kvlab.lab.view import Tab, View, counted
@@ -19,8 +21,10 @@ from kvlab.script.help import Page
 WIDTH_MIN, HEIGHT_MIN = 60, 20
 
 
-def _talk_rows(height: int) -> int:
-    """How many rows the two sentences get."""
+def _talk_rows(view: View, height: int) -> int:
+    """How many rows the two sentences get, or what is presented in their place."""
+    if view.narration is not None:
+        return narration_rows(height)
     return 3 if height >= 24 else 2
 
 
@@ -50,7 +54,7 @@ def _compose(view: View, size: Size, theme: Theme) -> Canvas:
     _header(canvas, view, theme)
     _tabs(canvas, 1, view, theme)
     footer = _footer_rows(view, width)
-    talk = _talk_rows(height)
+    talk = _talk_rows(view, height)
     body: Size = (width, height - 2 - talk - 1 - footer)
     if view.page is not None:
         canvas.paste(0, 2, _page(view.page, (width, body[1] + talk), theme))
@@ -58,7 +62,11 @@ def _compose(view: View, size: Size, theme: Theme) -> Canvas:
         canvas.paste(0, 2, _help(view, (width, body[1] + talk), theme))
     else:
         canvas.paste(0, 2, DRAWN[view.tab](view, body, theme))
-        _talk(canvas, height - footer - 1 - talk, talk, view, theme)
+        y = height - footer - 1 - talk
+        if view.narration is not None:
+            canvas.paste(0, y, narration(view.narration, view.notice, (width, talk), theme))
+        else:
+            _talk(canvas, y, talk, view, theme)
     _command(canvas, height - footer - 1, view, theme)
     _footer(canvas, height - footer, view, theme)
     return canvas
@@ -128,7 +136,7 @@ def _help(view: View, size: Size, theme: Theme) -> Canvas:
     """The keys, one a row, and what they do; as many of them as fit, the others one `?` further on."""
     width, height = size
     canvas = Canvas(size, theme.style())
-    rows = [list(group) for _, group in groupby(ACTIONS, lambda action: action.help)]
+    rows = [list(group) for _, group in groupby(actions.of(view), lambda action: action.help)]
     first = (view.help - 1) * (height - 1) if len(rows) > height else 0
     shown_rows = rows[first : first + height - (len(rows) > height)]
     for y, group in enumerate(shown_rows):
@@ -147,7 +155,7 @@ def _help(view: View, size: Size, theme: Theme) -> Canvas:
 
 def help_pages(view: View, size: Size) -> int:
     """In how many pages the keys are told in a window of this size."""
-    rows = len({action.help for action in ACTIONS})
+    rows = len({action.help for action in actions.of(view)})
     height = size[1] - 3 - _footer_rows(view, size[0])
     return 1 if rows <= height else -(-rows // max(1, height - 1))
 
