@@ -54,6 +54,13 @@ def _with_one_down(view: View, dead: NodeId) -> str:
             return f"Press w to write without {dead}; then r and {number} to restart it, and g to read."
 
 
+def _with_one_empty(view: View, node: NodeId) -> str:
+    """It has come back without its memory, or has missed the write."""
+    if view.stage.number == 9:
+        return f"{node} lacks {shown(view.key, 12)}. Read nothing, and watch 3, the data: it is mended."
+    return f"{node} lacks {shown(view.key, 12)}. Press g: a read mends it; 3 shows who holds what."
+
+
 def _found_out(view: View, dead: NodeId) -> bool:
     """Whether every node that is up takes it for failed."""
     observers = [node for node in view.nodes if node.state == "up"]
@@ -69,6 +76,9 @@ def _when_well(view: View) -> str:
     if not homes:
         return "Press w to write."
     key, last = shown(view.key, 12), homes[-1]
+    empty = [held.node for held in view.holdings if held.place and held.told and held.nothing]
+    if view.stage.versioned and 0 < len(empty) < len(homes):
+        return _with_one_empty(view, empty[0])
     match view.stage.number:
         case 5 if view.links:
             return "Press w: who is slow is not waited for. h makes the network fast again."

@@ -88,15 +88,26 @@ def _behind(has: set[Dot], wanted: set[Dot]) -> str:
 
 def _of_versions(held: Sequence[Held], final: Version) -> list[str]:
     """Who is behind the version that was written last, as far as clocks can tell."""
-    told = []
+    behind: dict[str, list[NodeId]] = {}
     for one in held:
-        if not isinstance(one.copy, Version):
-            told.append(f"{one.node} is behind: it holds no copy.")
-        elif one.copy != final:
-            late_ms = final.stamp_ms - one.copy.stamp_ms
-            why = f"its write is {late_ms} ms older by the clock" if late_ms else "its value loses the tie"
-            told.append(f"{one.node} is behind: {why}, so {_value(final.value)} replaces it.")
+        if one.copy != final:
+            late_ms = final.stamp_ms - one.copy.stamp_ms if isinstance(one.copy, Version) else None
+            behind.setdefault(_late(late_ms), []).append(one.node)
+    told = [
+        f"{listed(nodes)} {_verb(nodes)} behind: {why}, so {_value(final.value)} replaces it."
+        for why, nodes in behind.items()
+    ]
     return told or [_same(len(held))]
+
+
+def _late(late_ms: int | None) -> str:
+    """Why a version gives way to another that is so much later; None: there is no version."""
+    if late_ms is None:
+        return "no copy is there yet"
+    if late_ms == 0:
+        return "the value loses the tie"
+    late = f"{late_ms} ms" if late_ms < 1000 else f"{late_ms / 1000:.1f} s"
+    return f"the write is {late} older by the clock"
 
 
 def _same(count: int) -> str:

@@ -69,6 +69,8 @@ ITEMS_MAX = 64
 LINES_MAX = 500
 FLYING_MAX = 2000
 FORGOTTEN_MAX = 2000
+MENDED_MS = 3000.0
+"""For so long it is told what was mended, rather than who is taken for alive again."""
 DROPPED_MAX = 100
 USED_MAX = 60
 HEARTBEATS = ("Beat", "Heard", "Gossip", "Gossiped")
@@ -276,7 +278,7 @@ class Model:
                 self.lost += event.count
             case _:
                 assert_never(event)
-        if isinstance(event, _TOLD) or _is_news(event):
+        if isinstance(event, _TOLD) or _is_news(event, self.latest):
             self.latest = event
 
     # -- messages and operations -----------------------------------------------------------------
@@ -488,14 +490,16 @@ _TOLD = (
 )  # fmt: skip
 
 
-def _is_news(event: AnyEvent) -> bool:
+def _is_news(event: AnyEvent, latest: AnyEvent | None) -> bool:
     """Whether a person would tell of an event of a kind that mostly is not worth a word.
 
-    What belongs to an operation is told with it, and an exchange that finds nothing changes nothing.
+    What belongs to an operation is told with it, and an exchange that finds nothing changes nothing. A node
+    that is back is believed in by one after the other, while others hand it what it has missed: that is told.
     """
     match event:
         case Believed():
-            return True
+            mended = isinstance(latest, Hinted | Exchanged) and event.at_ms < latest.at_ms + MENDED_MS
+            return not (mended and event.belief == "alive")
         case Hinted():
             return not event.op
         case Repaired():

@@ -21,7 +21,21 @@ from kvlab.trace.events import (
     Partitioned,
     Repaired,
 )
-from tests.lab.stories import KEY, births, conflict, death, doubt, found_out, mended, put, stood_in, view
+from tests.lab.stories import (
+    KEY,
+    births,
+    conflict,
+    copy_of,
+    death,
+    doubt,
+    found_out,
+    held,
+    mended,
+    put,
+    stood_in,
+    view,
+    written,
+)
 
 N1, N2, N3, N4, N5 = (NodeId(f"n{i}") for i in range(1, 6))
 
@@ -179,6 +193,17 @@ def test_advice_at_stages_5_and_6_is_a_slow_replica_and_a_second_writer() -> Non
     assert advice(view(births(), put(), slow, stage=5)).startswith("Press w: who is slow is not waited for.")
     assert "put cart:42 jam via n2 blind" in advice(view(births(), put(), stage=6))
     assert advice(view(births(), put(), conflict(), stage=6)).startswith("Press g to read them all; then w")
+
+
+def test_a_replica_that_lacks_the_key_is_to_be_mended_as_the_stage_does_it() -> None:
+    same = copy_of(written("n3", 1, b"milk"), seen="n3:1")
+    two = [held("n3", same, 400), held("n4", same, 401)]
+    assert advice(view(births(), two, stage=7)) == (
+        "n2 lacks cart:42. Press g: a read mends it; 3 shows who holds what."
+    )
+    assert advice(view(births(), two, stage=9)) == (
+        "n2 lacks cart:42. Read nothing, and watch 3, the data: it is mended."
+    )
 
 
 def test_an_exchange_of_one_key_is_told_in_the_singular() -> None:

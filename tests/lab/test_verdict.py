@@ -77,8 +77,15 @@ def test_a_delete_is_a_write_like_any_other() -> None:
 def test_by_clocks_the_later_version_replaces_the_others_and_of_a_tie_the_greater_value() -> None:
     old, new, tie = Version(b"milk", 1000), Version(b"bread", 1250), Version(b"apples", 1250)
     assert verdict(replicas(new, old, tie, stage=5)) == [
-        "n4 is behind: its write is 250 ms older by the clock, so bread replaces it.",
-        "n2 is behind: its value loses the tie, so bread replaces it.",
+        "n4 is behind: the write is 250 ms older by the clock, so bread replaces it.",
+        "n2 is behind: the value loses the tie, so bread replaces it.",
+    ]
+    much_older = Version(b"tea", 0)
+    assert verdict(replicas(new, much_older, much_older, stage=5)) == [
+        "n4 and n2 are behind: the write is 1.2 s older by the clock, so bread replaces it."
+    ]
+    assert verdict(view(births(), [held("n3", new, 400)], stage=5)) == [
+        "n4 and n2 are behind: no copy is there yet, so bread replaces it."
     ]
     assert verdict(replicas(new, new, new, stage=5)) == ["All 3 hold the same."]
 

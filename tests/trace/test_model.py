@@ -305,3 +305,13 @@ def test_every_operation_that_ends_is_counted_also_one_whose_beginning_was_lost(
     again.apply(ends[0])
     assert [quarter.ok for quarter in model.ended.quarters()] == [300]
     assert [quarter.ok for quarter in again.ended.quarters()] == [301]
+
+
+def test_what_was_mended_is_told_before_who_is_taken_for_alive_again() -> None:
+    delivered = Hinted(1000, N1, N3, KEY, "delivered", 0)
+    model = model_of(births(), [delivered, Believed(1200, N2, N3, "alive")])
+    assert model.latest == delivered
+    later: list[AnyEvent] = [Believed(1300, N2, N3, "suspect"), Believed(4500, N2, N3, "alive")]
+    for news in later:
+        model.apply(news)
+        assert model.latest == news

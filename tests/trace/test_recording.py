@@ -10,7 +10,7 @@ from kvlab.errors import UserError
 from kvlab.messages import NodeId
 from kvlab.trace.events import NodeKilled
 from kvlab.trace.recording import BadRecording, Recorder, Recording
-from tests.lab.stories import births, config, put
+from tests.lab.stories import behind, births, config, conflict, found_out, mended, put, stood_in, view
 
 
 def recorded(path: Path) -> Path:
@@ -26,6 +26,20 @@ def test_a_run_is_read_back_as_it_was_told(tmp_path: Path) -> None:
     assert recording.header.config == config()
     assert list(recording) == births() + put()
     assert recording.cut_off == ""
+
+
+def test_a_recording_shows_the_copies_hints_and_beliefs_that_the_run_showed(tmp_path: Path) -> None:
+    told = [*births(), *put(), *conflict(), *behind(), *stood_in(), *mended(), *found_out()[1]]
+    path = tmp_path / "run.jsonl"
+    with Recorder(path, config(9), "sim") as recorder:
+        for event in told:
+            recorder(event)
+    shown, again = view(told, stage=9), view(list(Recording(path)), stage=9)
+    assert again.holdings == shown.holdings
+    assert again.kept_hints == shown.kept_hints
+    assert again.found == shown.found
+    assert again.nodes == shown.nodes
+    assert any(held.copy is not None for held in again.holdings)
 
 
 def test_a_cut_off_last_line_is_left_out_and_reported(tmp_path: Path) -> None:

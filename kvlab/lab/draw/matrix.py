@@ -43,7 +43,8 @@ def matrix(view: View, size: Size, theme: Theme) -> Canvas:
         colour = theme.node_colour(observer.node, observer.state)
         canvas.put(1, y, f"{observer.node:>3} ", theme.style(BACKGROUND, colour, bold=True))
         if observer.state not in ("up", "paused"):
-            canvas.put(LEFT + 1, y, "is not there to say", theme.style(DIM))
+            is_not = "is starting" if observer.state == "starting" else "is not there to say"
+            canvas.put(LEFT + 1, y, is_not, theme.style(DIM))
             continue
         for i, name in enumerate(names):
             _cell(canvas, (LEFT + 1 + step * i, y), observer, name, step, theme)
