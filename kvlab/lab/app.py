@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import time
 from collections import deque
@@ -35,6 +34,7 @@ from kvlab.lab.crash import EVENTS_MAX, LabCrashed, crashed
 from kvlab.lab.draw.screen import command_row, help_pages, screen
 from kvlab.lab.draw.theme import BACKGROUND, TEXT, Theme
 from kvlab.lab.driver import Driver, SimDriver
+from kvlab.lab.leaving import leave_at_signals
 from kvlab.lab.narrate import messages, result_of
 from kvlab.lab.source import Source, source_of
 from kvlab.lab.transcript import Transcript
@@ -184,10 +184,7 @@ class LabApp(App[None]):
             self.set_interval(1.0, self.recorder.flush)
         self.set_interval(1 / FLUSH_HZ, self._catch_up)
         self._animation = self.set_interval(1 / ANIMATION_HZ, self._move, pause=True)
-        loop = asyncio.get_running_loop()
-        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
-            if hasattr(signal, name):
-                loop.add_signal_handler(getattr(signal, name), self.exit)
+        leave_at_signals(self)
         if self.is_web:
             self._server = os.getppid()
             self.set_interval(1.0, self._leave_with_server)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -14,6 +12,7 @@ from textual.binding import Binding, BindingType
 from kvlab.lab.canvas_widget import LabCanvas
 from kvlab.lab.draw.start import next_stage, start_screen
 from kvlab.lab.draw.theme import BACKGROUND, Theme
+from kvlab.lab.leaving import leave_at_signals
 from kvlab.stages import STAGES
 
 
@@ -44,9 +43,7 @@ class StartApp(App[int]):
         yield self._canvas
 
     def on_mount(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, self.exit)
+        leave_at_signals(self)
 
     def on_resize(self) -> None:
         self._draw()

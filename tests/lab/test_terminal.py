@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -70,7 +71,8 @@ class Terminal:
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     shown = Terminal(tmp_path)
     yield shown
-    shown.tmux("kill-server")
+    with contextlib.suppress(subprocess.CalledProcessError):  # it may have ended already
+        shown.tmux("kill-server")
 
 
 def nodes_of(terminal: Terminal) -> list[psutil.Process]:
@@ -129,6 +131,16 @@ def test_a_lab_that_is_killed_leaves_no_process_and_a_terminal_in_order(terminal
     _, alive = psutil.wait_procs(running, timeout=LIMIT_S)
     assert not alive
     sane(terminal)
+
+
+def test_a_lab_whose_terminal_is_gone_ends_with_it(terminal: Terminal) -> None:
+    terminal.start("3", "--nodes", "3")
+    terminal.shows("3/3 up")
+    running = nodes_of(terminal)
+    assert len(running) >= 4
+    terminal.tmux("kill-session")
+    _, alive = psutil.wait_procs(running, timeout=LIMIT_S)
+    assert not alive
 
 
 BREAKS = """
