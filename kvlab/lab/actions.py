@@ -23,6 +23,9 @@ from kvlab.trace.events import LineFailed, Said
 
 VALUES = ("milk", "bread", "eggs", "tea", "honey")
 SLOW_MS = 500
+LOAD_S = 30
+LOAD_RATES = (5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+"""Operations a second."""
 
 
 def _always(view: View) -> str:
@@ -50,6 +53,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     in_footer: bool = True
     tab: Tab | None = None
     """The tab that it opens."""
+    tabs: tuple[Tab, ...] = ()
+    """The tabs on which it means something; () if it does on all."""
     typed: str = ""
     """What is typed for it at the command line, if neither its line nor its label."""
 
@@ -65,6 +70,9 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         """Why it cannot be done now, "" if it can."""
         if self.line is not None and not view.ready:
             return "the cluster is still starting"
+        if self.tabs and view.tab not in self.tabs:
+            keys = " or ".join(f"{tab.key} ({tab.label})" for tab in TAB_ACTIONS if tab.tab in self.tabs)
+            return f"open its tab first: {keys}"
         return self.why_not(view)
 
 
@@ -135,6 +143,16 @@ def _nothing_done(view: View) -> str:
     return "" if len(view.log) > 1 else "nothing was done yet that could be saved"
 
 
+def _not_in_hand(view: View) -> str:
+    if not view.in_hand:
+        return "real messages are in nobody's hands; kvlab lab N --world sim holds them"
+    return "" if view.chosen else "no message is under way; space holds the world, w writes, n makes a step"
+
+
+def _nothing_to_choose(view: View) -> str:
+    return _not_in_hand(view) if view.tab == "messages" else ""
+
+
 def _one_operation(view: View) -> str:
     return "" if view.op is not None and view.op.of > 1 else "there is no other operation yet"
 
@@ -162,6 +180,17 @@ def next_value(view: View) -> str:
         if len(words) > 2 and words[0] == "put" and words[2] in VALUES:
             return VALUES[(VALUES.index(words[2]) + 1) % len(VALUES)]
     return VALUES[0]
+
+
+def load_line(view: View, rate: int = 0) -> str:
+    """Begin a load, of this rate or else of that which was chosen."""
+    return f"load {rate or view.load_rate}/s for {LOAD_S}s"
+
+
+def load_rate(view: View, by: int) -> int:
+    """The rate that is so many steps from the present one, up to the ends of the scale."""
+    at = min(range(len(LOAD_RATES)), key=lambda i: abs(LOAD_RATES[i] - view.load_rate))
+    return LOAD_RATES[min(max(0, at + by), len(LOAD_RATES) - 1)]
 
 
 def halves(view: View) -> str:
@@ -254,6 +283,40 @@ ACTIONS = (
         key="x", name="remove", label="remove", why_not=_cannot_remove, needs_node=True,
         nodes=lambda view: view.in_state("up", "down"), line=lambda _, node: f"remove {node}",
         help="x and its number: hand over its keys and leave the ring",
+    ),
+    Action(
+        key="up", name="upwards", label="up", tabs=("messages", "load"),
+        why_not=_nothing_to_choose, in_footer=False,
+        help="messages: choose another one; load: more or fewer operations a second",
+    ),
+    Action(
+        key="down", name="downwards", label="choose", typed="down", tabs=("messages", "load"),
+        why_not=_nothing_to_choose,
+        help="messages: choose another one; load: more or fewer operations a second",
+    ),
+    Action(
+        key="enter", name="deliver", label="deliver", tabs=("messages",),
+        why_not=_not_in_hand, line=lambda view, _: f"message {view.chosen} now",
+        help="messages: the one chosen arrives now, before all others",
+    ),
+    Action(
+        key="d", name="drop", label="drop", tabs=("messages",), why_not=_not_in_hand,
+        line=lambda view, _: f"message {view.chosen} lost",
+        help="messages: the one chosen never arrives",
+    ),
+    Action(
+        key="t", name="twice", label="twice", tabs=("messages",), why_not=_not_in_hand,
+        line=lambda view, _: f"message {view.chosen} twice",
+        help="messages: the one chosen arrives twice",
+    ),
+    Action(
+        key="i", name="heartbeats", label="heartbeats", tabs=("messages",),
+        help="messages: show heartbeats too, or hide them",
+    ),
+    Action(
+        key="l", name="load", label="load", tabs=("load",), why_not=_nobody_up,
+        line=lambda view, _: "load stop" if view.loading else load_line(view),
+        help=f"load: begin one of {LOAD_S} s, or end it; :load 200/s for 10s zipf says more",
     ),
     Action(
         key="colon", shown_key=":", name="command", label="line", typed=":",
@@ -392,7 +455,8 @@ def hints(view: View) -> tuple[Hint, ...]:
     """The footer: what each key does, and which cannot be used now."""
     if view.narration is not None:
         return tuple(action.hint(view) for action in (*PRESENTING, *map(find, ALSO_PRESENTING)))
-    shown = [action for action in ACTIONS if action.in_footer]
+    own = [action for action in ACTIONS if action.in_footer and view.tab in action.tabs]
+    shown = own + [action for action in ACTIONS if action.in_footer and not action.tabs]
     if not view.simulated:  # it never can be used there, so the row is better spent
         shown.remove(find("step"))
     return tuple(action.hint(view) for action in shown)

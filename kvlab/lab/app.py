@@ -39,6 +39,7 @@ from kvlab.lab.narrate import messages, result_of
 from kvlab.lab.source import Source, source_of
 from kvlab.lab.transcript import Transcript
 from kvlab.lab.view import Tab, View, counted, view_of
+from kvlab.lab.wire import on_wire
 from kvlab.messages import NodeId, OpId
 from kvlab.script.commands import Cluster
 from kvlab.script.help import Page, help_on
@@ -59,6 +60,7 @@ SAID_MAX = 8
 """So many notices can be read once more."""
 WAITING_MAX = 100_000
 """Events kept while the view is held; older ones are counted as lost."""
+LOAD_RATE = 200
 FIRST_KEY = b"cart:42"
 FIRST_SLOW_MS = 500
 
@@ -160,6 +162,10 @@ class LabApp(App[None]):
         self._number = ""
         self._help = 0
         self.tab: Tab = "cluster"
+        self.picked = ""
+        """The message chosen in the messages tab."""
+        self.heartbeats = False
+        self.load_rate = LOAD_RATE
         self._tab_before: Tab = "cluster"
         self._ticked_s = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -327,9 +333,27 @@ class LabApp(App[None]):
             chosen=self._chosen,
             source=self._source,
             moving=self.animate_messages,
+            **self._wire(at_ms),
+            **self._loading(at_ms),
         )
         page = self._page(view) if self._page is not None else None
         return msgspec.structs.replace(view, hints=actions.hints(view), page=page)
+
+    def _wire(self, at_ms: float) -> dict[str, Any]:
+        """What the messages tab shows. It is only asked for when that is open: the simulator has to look."""
+        under_way = self.driver.under_way() if self.tab == "messages" else None
+        wire = {"wire": on_wire(self.model, at_ms, under_way)} if under_way is not None else {}
+        in_hand = self.driver.freezes
+        return {"picked": self.picked, "heartbeats": self.heartbeats, "in_hand": in_hand, **wire}
+
+    def _loading(self, at_ms: float) -> dict[str, Any]:
+        """What the load tab says of the load that was begun last."""
+        under_way = list(self.driver.session.loading.values())
+        if not under_way:
+            return {"load_rate": self.load_rate}
+        load, since_ms = under_way[-1].load, under_way[-1].since_ms
+        left_ms = load.ms - (at_ms - since_ms)
+        return {"loading": str(load), "load_left_ms": left_ms, "load_rate": self.load_rate}
 
     def _draw(self) -> None:
         self._dirty = False
@@ -419,12 +443,31 @@ class LabApp(App[None]):
                 if isinstance(self.driver, SimDriver):
                     self.driver.change_speed(1 if name == "faster" else -1)
                     self._say(f"{self.driver.speed:g} simulated seconds a second.")
+            case "upwards" | "downwards":
+                self._go(view, -1 if name == "upwards" else 1)
+            case "heartbeats":
+                self.heartbeats = not self.heartbeats
             case "earlier" | "later":
                 self._select(view, -1 if name == "earlier" else 1)
             case "event_before" | "event_after":
                 self._choose(view, -1 if name == "event_before" else 1)
             case _:
                 raise AssertionError(f"no such action: {name}")
+
+    def _go(self, view: View, by: int) -> None:
+        """Up or down: another message, or another rate of the load, which goes on with that."""
+        if view.tab == "messages":
+            names = [row.name for row in view.wire_shown]
+            at = names.index(view.chosen) + by
+            self.picked = names[min(max(0, at), len(names) - 1)]
+            return
+        self.load_rate = actions.load_rate(view, -by)
+        if view.loading:
+            self._begin(self._change_load(actions.load_line(view, self.load_rate)))
+
+    async def _change_load(self, line: str) -> None:
+        await self._do_line("load stop")
+        await self._do_line(line)
 
     def _show(self, tab: Tab) -> None:
         """Open this tab; `m` leads back from the operation to the one before it."""

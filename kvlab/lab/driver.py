@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from kvlab.script.commands import Command
 from kvlab.script.session import Session, Step
 from kvlab.world.sim import SimWorld
+from kvlab.world.sim.network import UnderWay
 from kvlab.world.world import World
 
 T = TypeVar("T")
@@ -57,6 +58,10 @@ class Driver(ABC):
     @abstractmethod
     def freezes(self) -> bool:
         """Whether the world stands still while the view is held."""
+
+    def under_way(self) -> list[UnderWay] | None:
+        """The messages under way; None where only the events tell of them."""
+        return None
 
     async def close(self) -> None:
         """End every node."""
@@ -140,6 +145,9 @@ class SimDriver(Driver):
         while self.world.at_ms() < target_ms and time.perf_counter() < end_s:
             self.world.run_to(min(self.world.at_ms() + SLICE_MS, target_ms))
         return self.world.steps > before
+
+    def under_way(self) -> list[UnderWay] | None:
+        return self.world.under_way()
 
     def step(self) -> bool:
         """Deliver the next message or fire the next timer; False if nothing is left to happen."""

@@ -49,6 +49,8 @@ def sentences(view: View) -> tuple[str, str]:
 def happened(view: View) -> str:
     """What the latest event that matters was."""
     match view.latest:
+        case OpStarted() | OpEnded() if view.loading:
+            return f"A load is under way, {view.loading}: tab 5 shows how the cluster bears it."
         case OpStarted() | OpEnded():
             return _operation(view.op, view) if view.op is not None else ""
         case NodeReady(node=node):

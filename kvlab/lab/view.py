@@ -16,6 +16,7 @@ from kvlab import stages
 from kvlab.core.placement import preference_list
 from kvlab.core.ring import Ring
 from kvlab.lab.source import Source
+from kvlab.lab.wire import OffWire, OnWire, off_wire, on_wire
 from kvlab.messages import Copy, Key, NodeId, OpId, RingSpec
 from kvlab.script.help import Page
 from kvlab.stages import Stage
@@ -29,8 +30,10 @@ from kvlab.trace.events import (
     Said,
     ScriptLine,
     Stored,
+    Used,
 )
-from kvlab.trace.model import KeptHint, Model, Node, Operation, causal_order
+from kvlab.trace.model import HEARTBEATS, KeptHint, Model, Node, Operation, causal_order
+from kvlab.trace.series import Quarter
 
 Tab: TypeAlias = Literal["cluster", "operation", "data", "messages", "load", "code"]
 
@@ -211,6 +214,37 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     moving: bool = True
     """Whether messages under way are drawn."""
 
+    wire: tuple[OnWire, ...] = ()
+    """The messages under way, heartbeats too."""
+    dropped: tuple[OffWire, ...] = ()
+    dropped_heartbeats: tuple[OffWire, ...] = ()
+    heartbeats: bool = False
+    """Whether heartbeats are shown among the messages."""
+    picked: str = ""
+    """The message that was chosen last; it may have arrived."""
+    in_hand: bool = False
+    """Whether it can be decided what becomes of the messages under way."""
+    quarters: tuple[Quarter, ...] = ()
+    """What became of the operations, a quarter of a second each."""
+    used: dict[NodeId, tuple[Used, ...]] = {}
+    """What each process took of the machine in the last minute."""
+    loading: str = ""
+    """The load under way, as its line; "" if there is none."""
+    load_left_ms: float = 0.0
+    load_rate: int = 200
+    """How many operations a second the next load does."""
+
+    @property
+    def wire_shown(self) -> tuple[OnWire, ...]:
+        """The rows of the messages tab."""
+        return tuple(row for row in self.wire if self.heartbeats or row.kind not in HEARTBEATS)
+
+    @property
+    def chosen(self) -> str:
+        """The message that a key would decide about: the one picked, or the newest; "" if there is none."""
+        names = [row.name for row in self.wire_shown]
+        return self.picked if self.picked in names else next(iter(names), "")
+
     def node(self, name: str) -> Node | None:
         return next((node for node in self.nodes if node.node == name), None)
 
@@ -291,6 +325,11 @@ def view_of(model: Model, shown: OpId | None = None, now_ms: float | None = None
         durable=config.durable,
         log=tuple(model.log)[-12:],
         latest=model.latest,
+        wire=on_wire(model, now, None),
+        dropped=off_wire(model, model.dropped),
+        dropped_heartbeats=off_wire(model, model.dropped_heartbeats),
+        quarters=model.ended.quarters(),
+        used={node: tuple(used) for node, used in model.used.items()},
         lost=model.lost,
     )
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from kvlab.lab import timeline as module
 from kvlab.lab.timeline import Timeline
 from kvlab.messages import NodeId
-from kvlab.trace.events import AnyEvent, Hinted, LineFailed, Said, Sent, Stored
+from kvlab.trace.events import AnyEvent, Hinted, LineFailed, MessageDropped, Said, Sent, Stored, Used
 from kvlab.trace.model import Model, Operation
+from kvlab.trace.series import Series
 from tests.lab.stories import KEY, births, config, cut, death, put
 
 WORLD = NodeId("")
@@ -35,6 +36,11 @@ def told() -> list[AnyEvent]:
         *put("n2.0.1", 600, b"eggs"),
         *hint,
         *late,
+        *(Used(2500.0 + i, NodeId("n2"), 5.0, 1) for i in range(2)),
+        *(
+            MessageDropped(2600.0, NodeId("n1"), f"n1.0.9{i}", NodeId("n2"), "Gossip", "loss")
+            for i in range(2)
+        ),
     ]
 
 
@@ -44,7 +50,7 @@ STORY = told()
 def known(value: Any) -> Any:
     """All that a model knows, to be compared."""
     match value:
-        case Model():
+        case Model() | Series():
             return {name: known(one) for name, one in vars(value).items()}
         case Operation():
             return {name: known(getattr(value, name)) for name in Operation.__slots__}

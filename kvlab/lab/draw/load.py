@@ -1,14 +1,153 @@
-"""The load tab: many operations a second, and how the cluster bears them."""
+"""The load tab: many operations a second, how the cluster bears them, and what that costs its processes.
+
+The plots show the seconds before now, a quarter of a second a column, also of operations that no load has
+done. Where an operation failed, or nobody knows whether it did, the column has a mark on top: colour alone
+tells nothing.
+"""
 
 from __future__ import annotations
 
-from kvlab.lab.draw.canvas import Canvas, Size
-from kvlab.lab.draw.text import paragraphs
-from kvlab.lab.draw.theme import Theme
+from kvlab.lab.draw.canvas import Canvas, Size, fit
+from kvlab.lab.draw.panels import size_of
+from kvlab.lab.draw.plot import Column, columns, scale, spark
+from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, DIM, FAINT, GOOD, TEXT, Theme
 from kvlab.lab.view import View
+from kvlab.trace.model import Node
+from kvlab.trace.series import QUARTER_MS, Quarter
+
+WIDE = 100
+PROCESSES = 40
+"""Columns that the processes need beside the plots."""
+AXIS = 8
+"""Columns for the numbers at the left of a plot."""
+A_SECOND = 1000 // QUARTER_MS
 
 
 def draw(view: View, size: Size, theme: Theme) -> Canvas:
     """The whole tab."""
-    texts = ["Type a load, and the cluster gets it:  :load 200/s for 10s reads=50% keys=100"]
-    return paragraphs("LOAD", texts, size, theme)
+    width, height = size
+    canvas = Canvas(size, theme.style())
+    _load(canvas, view, theme)
+    if width >= WIDE:
+        _plots(canvas, (width - PROCESSES - 2, height), view, theme)
+        canvas.paste(width - PROCESSES, 2, _processes(view, (PROCESSES, height - 2), theme))
+        return canvas
+    rows = min(1 + len(view.nodes), height - 8) if not view.simulated else 1
+    _plots(canvas, (width, height - rows), view, theme)
+    canvas.paste(0, height - rows, _processes(view, (width, rows), theme))
+    return canvas
+
+
+def _load(canvas: Canvas, view: View, theme: Theme) -> None:
+    """What load is under way, and what became of the last second."""
+    x = canvas.put(1, 0, "LOAD  ", theme.style(TEXT, bold=True))
+    if view.loading:
+        x = canvas.put(x, 0, view.loading, theme.style(ACCENT, bold=True))
+        left = f"   {max(0.0, view.load_left_ms / 1000):.0f} s left; l ends it, up and down change its rate"
+        canvas.put(x, 0, fit(left, canvas.width - x - 1, theme.glyphs.more), theme.style(DIM))
+    else:
+        begin = f"none: l begins {view.load_rate} operations a second; up and down change the rate"
+        canvas.put(x, 0, fit(begin, canvas.width - x - 1, theme.glyphs.more), theme.style())
+    last = seconds(view, A_SECOND)
+    x = canvas.put(1, 1, "last second: ", theme.style(DIM))
+    for name, colour in (("ok", GOOD), ("failed", BAD), ("unknown", BAD)):
+        count = sum(getattr(quarter, name) for quarter in last)
+        x = canvas.put(x, 1, f"{count} {name}  ", theme.style(colour if count else DIM, bold=count > 0))
+    worst = max((quarter.p99_ms for quarter in last), default=0.0)
+    if worst:
+        middle = sorted(quarter.p50_ms for quarter in last if quarter.ended)
+        text = f"half within {_ms(middle[len(middle) // 2])}, 99 % within {_ms(worst)}"
+        canvas.put(x, 1, fit(text, canvas.width - x - 1, theme.glyphs.more), theme.style())
+
+
+def _ms(ms: float) -> str:
+    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
+
+
+def seconds(view: View, count: int) -> list[Quarter]:
+    """So many quarters of a second up to the last that is over, the oldest first; empty ones too."""
+    end = int(view.now_ms // QUARTER_MS)
+    known = {quarter.number: quarter for quarter in view.quarters}
+    return [known.get(number, Quarter(number)) for number in range(end - count, end)]
+
+
+def _plots(canvas: Canvas, size: Size, view: View, theme: Theme) -> None:
+    """Throughput above, latency below it."""
+    width, height = size
+    rows = max(1, (height - 2 - 3) // 2)
+    shown = seconds(view, width - AXIS - 1)
+    ended: list[Column] = [(quarter.ok * A_SECOND, quarter.ended * A_SECOND) for quarter in shown]
+    top = _plot(canvas, 2, rows, "operations a second", ended, (GOOD, BAD), theme)
+    for i, quarter in enumerate(shown):
+        if quarter.failed or quarter.unknown:
+            reached = round(quarter.ended * A_SECOND / top * rows)
+            y = 2 + rows - min(rows - 1, reached)
+            canvas.put(AXIS + i, y, theme.glyphs.bad, theme.style(BAD, bold=True))
+    took: list[Column] = [(quarter.p50_ms, quarter.p99_ms) for quarter in shown]
+    title = f"ms: half of them within {_key(theme, 0)}, 99 % within {_key(theme, 1)}"
+    _plot(canvas, 3 + rows, rows, title, took, (ACCENT, FAINT), theme)
+    y = 4 + 2 * rows
+    canvas.put(AXIS, y, f"{len(shown) / A_SECOND:.0f} s ago", theme.style(DIM))
+    canvas.put(width - 4, y, "now", theme.style(DIM))
+
+
+def _key(theme: Theme, part: int) -> str:
+    """A sample of the lower (0) or the upper part (1) of a column."""
+    if theme.ascii:
+        return "#:"[part]
+    return "█" if part == 0 else "░"
+
+
+def _plot(
+    canvas: Canvas,
+    y: int,
+    rows: int,
+    title: str,
+    values: list[Column],
+    colours: tuple[str, str],
+    theme: Theme,
+) -> float:
+    """One plot under its title; returns the top of its scale."""
+    top = scale(max((whole for _, whole in values), default=0.0))
+    canvas.put(AXIS, y, fit(title, canvas.width - AXIS - 1, theme.glyphs.more), theme.style(DIM))
+    canvas.put(0, y + 1, f"{top:>{AXIS - 2}g}", theme.style(DIM))
+    if rows > 1:
+        canvas.put(0, y + rows, f"{0:>{AXIS - 2}}", theme.style(DIM))
+    for row in range(rows):
+        canvas.put(AXIS - 1, y + 1 + row, theme.glyphs.yes, theme.style(FAINT))
+    columns(canvas, (AXIS, y + 1), rows, values, top, colours, theme)
+    return top
+
+
+# -- what it costs -------------------------------------------------------------------------------
+
+
+def _processes(view: View, size: Size, theme: Theme) -> Canvas:
+    """One row a process: what it takes of a core, and of the memory."""
+    canvas = Canvas(size, theme.style())
+    if view.simulated:
+        text = "CPU and memory: simulated nodes share one process" if size[0] > PROCESSES else "CPU, MEMORY"
+        canvas.put(1, 0, fit(text, size[0] - 2, theme.glyphs.more), theme.style(DIM))
+        if size[1] > 3:
+            canvas.put(1, 1, "simulated nodes share one process:", theme.style(DIM))
+            canvas.put(1, 2, "what each takes is not to be had", theme.style(DIM))
+        return canvas
+    canvas.put(1, 0, "NODE   CPU MEMORY  CPU OF A MINUTE", theme.style(DIM))
+    for y, node in enumerate(view.nodes[: size[1] - 1], start=1):
+        _process(canvas, y, node, view, theme)
+    return canvas
+
+
+def _process(canvas: Canvas, y: int, node: Node, view: View, theme: Theme) -> None:
+    colour = theme.node_colour(node.node, node.state)
+    canvas.put(1, y, f"{node.node:>3} ", theme.style(BACKGROUND, colour, bold=True))
+    used = view.used.get(node.node, ())
+    if not used:
+        text = node.state if node.state != "up" else "measured in a second"
+        canvas.put(6, y, text, theme.style(DIM))
+        return
+    last = used[-1]
+    canvas.put(6, y, f"{last.cpu:>3.0f} % {size_of(last.rss):>6}", theme.style())
+    room = min(canvas.width - 21, 60)
+    line = spark([each.cpu for each in used][-room:], scale(max(100.0, *(each.cpu for each in used))), theme)
+    canvas.put(20, y, line, theme.style(colour))
