@@ -146,7 +146,7 @@ def _nothing_done(view: View) -> str:
 def _not_in_hand(view: View) -> str:
     if not view.in_hand:
         return "real messages are in nobody's hands; kvlab lab N --world sim holds them"
-    return "" if view.chosen else "no message is under way; space holds the world, w writes, n makes a step"
+    return "" if view.message else "no message is under way; space holds the world, w writes, n makes a step"
 
 
 def _nothing_to_choose(view: View) -> str:
@@ -296,17 +296,17 @@ ACTIONS = (
     ),
     Action(
         key="enter", name="deliver", label="deliver", tabs=("messages",),
-        why_not=_not_in_hand, line=lambda view, _: f"message {view.chosen} now",
+        why_not=_not_in_hand, line=lambda view, _: f"message {view.message} now",
         help="messages: the one chosen arrives now, before all others",
     ),
     Action(
         key="d", name="drop", label="drop", tabs=("messages",), why_not=_not_in_hand,
-        line=lambda view, _: f"message {view.chosen} lost",
+        line=lambda view, _: f"message {view.message} lost",
         help="messages: the one chosen never arrives",
     ),
     Action(
         key="t", name="twice", label="twice", tabs=("messages",), why_not=_not_in_hand,
-        line=lambda view, _: f"message {view.chosen} twice",
+        line=lambda view, _: f"message {view.message} twice",
         help="messages: the one chosen arrives twice",
     ),
     Action(
@@ -456,7 +456,9 @@ def hints(view: View) -> tuple[Hint, ...]:
     if view.narration is not None:
         return tuple(action.hint(view) for action in (*PRESENTING, *map(find, ALSO_PRESENTING)))
     own = [action for action in ACTIONS if action.in_footer and view.tab in action.tabs]
-    shown = own + [action for action in ACTIONS if action.in_footer and not action.tabs]
+    spared = ("freeze", "add", "remove") if own else ()  # or two rows would not hold them
+    others = [action for action in ACTIONS if not action.tabs and action.name not in spared]
+    shown = own + [action for action in others if action.in_footer]
     if not view.simulated:  # it never can be used there, so the row is better spent
         shown.remove(find("step"))
     return tuple(action.hint(view) for action in shown)

@@ -14,6 +14,10 @@ def advice(view: View) -> str:
         if not down and not paused:
             return "Nobody is up yet."
         return f"Nobody is up. Press {'r' if down else 'z'} and then {(down or paused)[0][1:]}."
+    if view.tab == "messages" and view.in_hand and view.message:
+        return "Enter delivers the chosen message now, d drops it, t doubles it; n is a step."
+    if view.loading:
+        return "Press k and a number to kill a node, and see in tab 5 what becomes of it."
     if view.op is not None and not view.op.outcome:
         return "Watch its events come in; or press k and a number to kill a node meanwhile."
     if view.groups:

@@ -458,7 +458,7 @@ class LabApp(App[None]):
         """Up or down: another message, or another rate of the load, which goes on with that."""
         if view.tab == "messages":
             names = [row.name for row in view.wire_shown]
-            at = names.index(view.chosen) + by
+            at = names.index(view.message) + by
             self.picked = names[min(max(0, at), len(names) - 1)]
             return
         self.load_rate = actions.load_rate(view, -by)

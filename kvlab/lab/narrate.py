@@ -240,16 +240,6 @@ def result_of(step: Step) -> str:
     return ""
 
 
-def result_of(step: Step) -> str:
-    """What came of a line, where the events do not tell; "" where they do."""
-    told = bool(step.op)  # by events of its own
-    if step.failure is not None:
-        return f"{step.failure.expected}: no, found {step.failure.found}"
-    if step.text and not (step.outcome is not None and told):
-        return f"{step.command}: {step.text}"
-    return ""
-
-
 def messages(view: View) -> Page:
     """What there may be no room for: what the lab said, in full, and what came of the operation."""
     what, try_next = sentences(view)

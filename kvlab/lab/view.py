@@ -240,7 +240,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(row for row in self.wire if self.heartbeats or row.kind not in HEARTBEATS)
 
     @property
-    def chosen(self) -> str:
+    def message(self) -> str:
         """The message that a key would decide about: the one picked, or the newest; "" if there is none."""
         names = [row.name for row in self.wire_shown]
         return self.picked if self.picked in names else next(iter(names), "")

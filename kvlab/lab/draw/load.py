@@ -7,6 +7,8 @@ tells nothing.
 
 from __future__ import annotations
 
+import math
+
 from kvlab.lab.draw.canvas import Canvas, Size, fit
 from kvlab.lab.draw.panels import size_of
 from kvlab.lab.draw.plot import Column, columns, scale, spark
@@ -20,6 +22,8 @@ PROCESSES = 40
 """Columns that the processes need beside the plots."""
 AXIS = 8
 """Columns for the numbers at the left of a plot."""
+LEAST_MS = 0.1
+"""Where the scale of the latencies begins: it is by powers of ten, or one slow operation would flatten it."""
 A_SECOND = 1000 // QUARTER_MS
 
 
@@ -56,7 +60,7 @@ def _load(canvas: Canvas, view: View, theme: Theme) -> None:
     worst = max((quarter.p99_ms for quarter in last), default=0.0)
     if worst:
         middle = sorted(quarter.p50_ms for quarter in last if quarter.ended)
-        text = f"half within {_ms(middle[len(middle) // 2])}, 99 % within {_ms(worst)}"
+        text = f"half in {_ms(middle[len(middle) // 2])}, 99 % in {_ms(worst)}"
         canvas.put(x, 1, fit(text, canvas.width - x - 1, theme.glyphs.more), theme.style())
 
 
@@ -77,18 +81,28 @@ def _plots(canvas: Canvas, size: Size, view: View, theme: Theme) -> None:
     rows = max(1, (height - 2 - 3) // 2)
     shown = seconds(view, width - AXIS - 1)
     ended: list[Column] = [(quarter.ok * A_SECOND, quarter.ended * A_SECOND) for quarter in shown]
-    top = _plot(canvas, 2, rows, "operations a second", ended, (GOOD, BAD), theme)
+    top = scale(max(whole for _, whole in ended))
+    canvas.put(AXIS, 2, "operations a second", theme.style(DIM))
+    _plot(canvas, 3, rows, ended, (0, top), (GOOD, BAD), theme)
     for i, quarter in enumerate(shown):
         if quarter.failed or quarter.unknown:
             reached = round(quarter.ended * A_SECOND / top * rows)
             y = 2 + rows - min(rows - 1, reached)
             canvas.put(AXIS + i, y, theme.glyphs.bad, theme.style(BAD, bold=True))
-    took: list[Column] = [(quarter.p50_ms, quarter.p99_ms) for quarter in shown]
-    title = f"ms: half of them within {_key(theme, 0)}, 99 % within {_key(theme, 1)}"
-    _plot(canvas, 3 + rows, rows, title, took, (ACCENT, FAINT), theme)
+    took: list[Column] = [(_decades(quarter.p50_ms), _decades(quarter.p99_ms)) for quarter in shown]
+    most = max(1, math.ceil(max(whole for _, whole in took)))
+    title = f"how long they took, in ms: half {_key(theme, 0)}, 99 % {_key(theme, 1)}; each step is ten times"
+    canvas.put(AXIS, 3 + rows, fit(title, width - AXIS - 1, theme.glyphs.more), theme.style(DIM))
+    labels = (LEAST_MS, LEAST_MS * 10**most)
+    _plot(canvas, 4 + rows, rows, took, labels, (ACCENT, FAINT), theme, most)
     y = 4 + 2 * rows
     canvas.put(AXIS, y, f"{len(shown) / A_SECOND:.0f} s ago", theme.style(DIM))
     canvas.put(width - 4, y, "now", theme.style(DIM))
+
+
+def _decades(ms: float) -> float:
+    """How many powers of ten above the least that is shown; a little above 0 for what is not above it."""
+    return max(0.01, math.log10(ms / LEAST_MS)) if ms > 0 else 0.0
 
 
 def _key(theme: Theme, part: int) -> str:
@@ -102,21 +116,20 @@ def _plot(
     canvas: Canvas,
     y: int,
     rows: int,
-    title: str,
     values: list[Column],
+    labels: tuple[float, float],
     colours: tuple[str, str],
     theme: Theme,
-) -> float:
-    """One plot under its title; returns the top of its scale."""
-    top = scale(max((whole for _, whole in values), default=0.0))
-    canvas.put(AXIS, y, fit(title, canvas.width - AXIS - 1, theme.glyphs.more), theme.style(DIM))
-    canvas.put(0, y + 1, f"{top:>{AXIS - 2}g}", theme.style(DIM))
+    top: float = 0.0,
+) -> None:
+    """One plot with the numbers of its axis, the least and the most; the latter is its top, if not said."""
+    least, most = labels
+    canvas.put(0, y, f"{most:>{AXIS - 2}g}", theme.style(DIM))
     if rows > 1:
-        canvas.put(0, y + rows, f"{0:>{AXIS - 2}}", theme.style(DIM))
+        canvas.put(0, y + rows - 1, f"{least:>{AXIS - 2}g}", theme.style(DIM))
     for row in range(rows):
-        canvas.put(AXIS - 1, y + 1 + row, theme.glyphs.yes, theme.style(FAINT))
-    columns(canvas, (AXIS, y + 1), rows, values, top, colours, theme)
-    return top
+        canvas.put(AXIS - 1, y + row, theme.glyphs.yes, theme.style(FAINT))
+    columns(canvas, (AXIS, y), rows, values, top or most, colours, theme)
 
 
 # -- what it costs -------------------------------------------------------------------------------

@@ -50,10 +50,10 @@ def _under_way(canvas: Canvas, height: int, view: View, theme: Theme) -> None:
             if y < height:
                 canvas.put(1, y, line, theme.style())
         return
-    head = _row(canvas, ("", "FROM", "", "TO", "MESSAGE", "KEY", "FOR", "SENT", "ARRIVES"))
+    head = _row(canvas, ("", "FROM", "", "TO", "MESSAGE", "KEY", "FOR", "AGE", "ARRIVES"))
     canvas.put(1, 1, head, theme.style(DIM))
     room = height - 2
-    at = next((i for i, row in enumerate(rows) if row.name == view.chosen), 0)
+    at = next((i for i, row in enumerate(rows) if row.name == view.message), 0)
     first = max(0, min(at - room // 2, len(rows) - room))
     for y, row in enumerate(rows[first : first + room], start=2):
         _message(canvas, y, row, view, theme)
@@ -69,7 +69,7 @@ def _row(canvas: Canvas, cells: tuple[str, ...]) -> str:
 
 
 def _message(canvas: Canvas, y: int, row: OnWire, view: View, theme: Theme) -> None:
-    chosen = view.in_hand and row.name == view.chosen
+    chosen = view.in_hand and row.name == view.message
     glyphs = theme.glyphs
     kind = row.kind
     if canvas.width >= WIDE and (means := MEANS.get(row.kind)):
@@ -104,8 +104,8 @@ def _nothing(view: View) -> str:
     if view.simulated:
         return (
             f"Nothing is under way. {slow}3 ms. Press space to hold the world, w to write, and n for one "
-            "step after the other: while the messages hang in the air, choose one and let it arrive now (Enter), "
-            "never (d) or twice (t)."
+            "step after the other: while the messages hang in the air, choose one and let it arrive now "
+            "(Enter), never (d) or twice (t)."
         )
     return (
         f"Nothing is under way. {slow}1 ms, too fast to be seen: press s and a number to slow a node, and "
