@@ -28,6 +28,7 @@ from kvlab.trace.events import (
     ScriptLine,
     Sent,
     Stored,
+    Used,
 )
 from kvlab.trace.model import Model
 
@@ -257,3 +258,32 @@ def mended(at_ms: float = 3000) -> list[AnyEvent]:
         *(Repaired(at_ms + 1 + i, n4, key, n3, "anti-entropy") for i, key in enumerate((KEY, b"a", b"b"))),
         Exchanged(at_ms + 1000, n3, n4, 1, 0, 0, 16, (0,)),
     ]
+
+
+def under_way() -> list[AnyEvent]:
+    """A put of which one message was lost, one is under way, and a heartbeat too."""
+    n1, n2, op = NodeId("n1"), NodeId("n2"), OpId("n1.0.5")
+    return [
+        OpStarted(900.0, n1, op, "put", KEY, b"tea"),
+        Sent(900.2, n1, "n1.0.51", NodeId("n3"), "Keep", 60, op, "", KEY),
+        MessageDropped(900.3, n1, "n1.0.51", NodeId("n3"), "Keep", "partition", op),
+        Sent(900.4, n1, "n1.0.52", NodeId("n4"), "Keep", 60, op, "", KEY),
+        Sent(900.5, n2, "n2.0.7", n1, "Fetch", 30, OpId(""), "", b"cart:7"),
+        Sent(900.6, n2, "n2.0.8", n1, "Beat", 20),
+        MessageDropped(901.0, n2, "n2.0.9", n1, "Beat", "loss"),
+    ]
+
+
+def loaded() -> list[AnyEvent]:
+    """Five seconds of a load: slower from second to second, and in the third some fail."""
+    told: list[AnyEvent] = []
+    for i in range(500):
+        at_ms, second = 1000.0 + 10 * i, i // 100
+        outcome = "unknown" if second == 2 and i % 4 == 0 else "ok"
+        op = OpId(f"n{i % 5 + 1}.0.{i + 1}")
+        told.append(OpEnded(at_ms, NodeId("n1"), op, "get", b"key:%d" % (i % 100), outcome, 0.4 * 3**second))
+    for second in range(5):
+        for i in (1, 2, 4):
+            cpu, rss = 8.0 * i * second, (30 + i) * 10**6
+            told.append(Used(1500.0 + 1000 * second, NodeId(f"n{i}"), cpu, rss))
+    return [*told, ScriptLine(6000.0, NodeId(""), "load 100/s for 30s")]

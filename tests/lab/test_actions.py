@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from kvlab.config import NODES_MAX
@@ -11,7 +12,7 @@ from kvlab.lab.view import View
 from kvlab.messages import NodeId
 from kvlab.script.parse import ScriptError, parse_line
 from kvlab.trace.events import AnyEvent, LineFailed, NodePaused, ScriptLine
-from tests.lab.stories import births, cut, death, put, view
+from tests.lab.stories import births, cut, death, put, under_way, view
 
 WELL = view(births(), put())
 WOUNDED = view(births(), put(), death("n3", 400), [NodePaused(401, NodeId("n2"))], cut(402))
@@ -23,6 +24,7 @@ WOUNDED = view(births(), put(), death("n3", 400), [NodePaused(401, NodeId("n2"))
 )
 def test_every_line_that_an_action_writes_is_understood(action: Action, seen: View) -> None:
     assert action.line is not None
+    seen = msgspec.structs.replace(seen, wire=view(births(), under_way()).wire)
     for node in action.nodes(seen) if action.needs_node else [NodeId("")]:
         line = action.line(seen, node)
         assert str(parse_line(line)) == line

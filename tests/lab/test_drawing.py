@@ -30,11 +30,13 @@ from tests.lab.stories import (
     death,
     found_out,
     late_put,
+    loaded,
     mended,
     mirrored,
     put,
     repaired_get,
     stood_in,
+    under_way,
     view,
 )
 
@@ -55,6 +57,10 @@ def scenes() -> dict[str, View]:
         "repaired": view(births(), repaired_get(), stage=5, tab="operation"),
         "silent": view(births(), death("n3", 290), put(silent="n3"), tab="operation"),
         "code": view(births(), late_put(), stage=5, tab="code", chosen=8, source=parsed("tiny.py", CODE)),
+        "messages": view(
+            births(), put(), under_way(), tab="messages", simulated=True, in_hand=True, picked="n1.0.52"
+        ),
+        "load": view(births(), loaded(), tab="load", loading="load 100/s for 30s", load_left_ms=25_000.0),
         "mirrors": view(births(3), mirrored(), stage=2, nodes=3),
         "beliefs": view(births(), put(), *found_out(), stage=7, now_ms=3300.0),
         "hints": view(births(), put(), stood_in(), stage=8, now_ms=2500.0),

@@ -143,7 +143,7 @@ def _help(view: View, size: Size, theme: Theme) -> Canvas:
         action, refusal = group[0], all(one.refusal(view) for one in group)
         keys = [one.shown_key or one.key for one in group]
         text = " ".join(keys) if len(keys) < 3 else f"{keys[0]} - {keys[-1]}"
-        canvas.put(1, y, f"{text:>6}", theme.style(DEAD if refusal else ACCENT, bold=not refusal))
+        canvas.put(0, y, f"{text:>7}", theme.style(DEAD if refusal else ACCENT, bold=not refusal))
         text = fit(action.help, width - 10, theme.glyphs.more)
         canvas.put(9, y, text, theme.style(DIM if refusal else TEXT))
     if (left := len(rows) - first - len(shown_rows)) > 0:
