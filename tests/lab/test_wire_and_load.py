@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -25,7 +26,7 @@ def drawn(seen: View, size: tuple[int, int] = (120, 40), theme: Theme | None = N
     return "\n".join(compose(seen, size, theme or Theme()).text())
 
 
-def on_messages(**changes: object) -> View:
+def on_messages(**changes: Any) -> View:
     return view(births(), put(), under_way(), tab="messages", **changes)
 
 
