@@ -64,13 +64,15 @@ def lab_command(
     try:
         if plain and stage is None:
             raise UserError("--plain needs a stage, as in `kvlab lab 4 --plain`; `kvlab stages` lists them")
+        given = {field: value for field, value in options.items() if value is not None}
+        if stage is not None:  # what is wrong with the cluster is told before what is wrong with the terminal
+            stages.checked(config_of(stage, **{**DEFAULTS, **given}))
         if not plain:
             _require_screen()
         if stage is None:
             stage = asyncio.run(_choose(ascii_only=ascii_only))
             if stage is None:
                 return
-        given = {field: value for field, value in options.items() if value is not None}
         config = stages.checked(config_of(stage, **{**DEFAULTS, **given}))
         driver = _driver(config, world, port, data_dir)
         if plain:

@@ -72,7 +72,7 @@ def test_a_mistake_is_answered_in_one_sentence(line: str, expected: str) -> None
         ("lba", "there is no command 'lba'; did you mean lab?"),
         ("Lab", "there is no command 'Lab'; did you mean lab?"),
         ("stage", "there is no command 'stage'; did you mean stages?"),
-        ("xyzzy", "there is no command 'xyzzy'; the commands are lab, up, run"),
+        ("xyzzy", "there is no command 'xyzzy'; the commands are lab, serve, demo, up"),
     ],
 )
 def test_an_unknown_command_is_answered_with_the_nearest(word: str, answer: str) -> None:

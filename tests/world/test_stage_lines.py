@@ -65,7 +65,7 @@ MIRRORED = {
     *(("Keep", "write"), ("Settle", "write")),
     *((what, where) for what in ("Stored", "Removed") for where in ("write", "on")),
 }
-NUMBERED = {("Stored", "on_forward"), ("Removed", "on_forward")}
+NUMBERED = {("Stored", "number"), ("Removed", "number")}
 METHODS = {
     1: {("Stored", "put"), ("Removed", "delete")},
     2: MIRRORED,
