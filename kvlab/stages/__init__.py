@@ -7,7 +7,7 @@ files keep their methods in one order and under one name, so that their differen
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -43,6 +43,16 @@ class StageNode(Protocol):
 
     def on(self, sender: NodeId, request: AnyRequest) -> Awaitable[AnyReply]:
         """Answer a peer."""
+
+
+class AnswersAtOnce(Protocol):
+    """Stage 1: nobody has to be asked and nothing to be waited for, so many can be answered in one call."""
+
+    def get_all(self, keys: Sequence[Key]) -> Sequence[Item | None]:
+        """Read each of these."""
+
+    def put_all(self, items: Sequence[tuple[Key, Item]]) -> None:
+        """Write these, of which none expires, one after the other."""
 
 
 class ContextualNode(Protocol):

@@ -8,6 +8,7 @@ Source  the memcached of Fitzpatrick 2004; the first attempt that everybody make
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Never
 
 from kvlab.config import ClusterConfig
@@ -30,6 +31,14 @@ class HashmapNode:
     async def get(self, key: Key, r: int | None = None) -> Item | None:
         """Read."""
         return self.store.get(key, self.env.now_ms())
+
+    def get_all(self, keys: Sequence[Key]) -> Sequence[Item | None]:
+        """Read many, as a pipeline of GETs asks for."""
+        return self.store.get_all(keys, self.env.now_ms())
+
+    def put_all(self, items: Sequence[tuple[Key, Item]]) -> None:
+        """Write many, as a pipeline of SETs does."""
+        self.store.put_all(items, self.env.now_ms())
 
     async def delete(self, key: Key, w: int | None = None) -> bool:
         """Delete; True if the key was there."""

@@ -28,6 +28,7 @@ from msgspec.structs import replace
 from kvlab import messages
 from kvlab.config import ClusterConfig
 from kvlab.core.clocks import sound
+from kvlab.core.store import Store
 from kvlab.env import Answer
 from kvlab.errors import (
     BadContext,
@@ -181,7 +182,6 @@ class Host:
         self.watched = watched
         self.skew_ms = 0
         self.repairs = 0  # told so far
-        self.turn_ms = 0  # while a world does many things in one moment: the wall clock of that moment
         self.dead = False
         self._transport, self._tell = transport, tell
         self.at_ms = clocks.at_ms  # milliseconds since the world started; never skewed
@@ -207,6 +207,13 @@ class Host:
             transfer.forget_foreign()  # the ring may have changed while everybody was down
         if (expires_ms := self.node.store.next_expiry()) is not None:
             self._collect_by(expires_ms)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the node can answer many plain reads or writes in one call: it is all alone with a store in
+        which nothing has to be made room for, and of which no disk has to know."""
+        store, budget_bytes = self.node.store, self.config.memory_bytes
+        return hasattr(self.node, "put_all") and type(store) is Store and not (self._disk or budget_bytes)
 
     @property
     def ring(self) -> RingSpec:
@@ -264,7 +271,7 @@ class Host:
     # -- Env: time -------------------------------------------------------------------------------
 
     def now_ms(self) -> int:
-        return self.turn_ms or self._wall_ns() // 1_000_000 + self.skew_ms
+        return self._wall_ns() // 1_000_000 + self.skew_ms
 
     async def sleep(self, ms: float) -> None:
         await asyncio.sleep(ms / 1000)

@@ -144,3 +144,23 @@ def test_clear_leaves_nothing(written: list[bytes]) -> None:
         store.put(key, Item(b"v"), 0)
     assert store.clear() == len(set(written))
     assert (len(store), store.bytes) == (0, 0)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([b"a", b"b"]), st.binary(max_size=9), st.booleans()), max_size=9),
+    st.sampled_from([None, 200]),
+)
+def test_many_at_once_are_as_many_one_by_one(
+    writes: list[tuple[bytes, bytes, bool]], budget_bytes: int | None
+) -> None:
+    items = [(key, Item(value, 15 if expires else None)) for key, value, expires in writes]
+    one_by_one: Store[Item] = Store(budget_bytes)
+    at_once: Store[Item] = Store(budget_bytes)
+    for key, item in items:
+        one_by_one.put(key, item, 10)
+    at_once.put_all(items, 10)
+    assert at_once.bytes == one_by_one.bytes
+    for now_ms in (10, 20):
+        keys = [b"a", b"b", b"c", b"a"]
+        assert at_once.get_all(keys, now_ms) == [one_by_one.get(key, now_ms) for key in keys]
+        assert at_once.bytes == one_by_one.bytes

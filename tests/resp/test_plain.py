@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kvlab import stages
 from kvlab.config import ClusterConfig
-from kvlab.messages import Item, RingSpec
+from kvlab.core.store import Store
+from kvlab.messages import Item, Key, RingSpec
+from kvlab.stages.s01_hashmap import HashmapNode
 from kvlab.world.host import Host
 from kvlab.world.process.node import Clocks
 from kvlab.world.process.resp import Connection, RespServer
@@ -46,7 +48,7 @@ class Wire(asyncio.Transport):
 
 
 class Desk:
-    """A connection whose node notes what it is asked; each plain command waits for a future, if `slow`."""
+    """A connection whose node notes what it is asked; each command has to wait for a future, if `slow`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, slow: bool = False) -> None:
         self.loop = loop
@@ -70,8 +72,22 @@ class Desk:
             tell=lambda event: None,
             watched=False,
         )
-        self.host.node.get = self._note(self.host.node.get, b"GET")  # type: ignore[method-assign]
-        self.host.node.put = self._note(self.host.node.put, b"SET")  # type: ignore[method-assign]
+        node = cast(HashmapNode, self.host.node)
+        node.get = self._note(node.get, b"GET")  # type: ignore[method-assign]
+        node.put = self._note(node.put, b"SET")  # type: ignore[method-assign]
+        if self.slow:
+            node.store.__class__ = type("SlowStore", (Store,), {})  # of which nothing is known
+        get_all, put_all = node.get_all, node.put_all
+
+        def get_noted(keys: Sequence[Key]) -> Sequence[Item | None]:
+            self.done += [[b"GET", key] for key in keys]
+            return get_all(keys)
+
+        def put_noted(items: Sequence[tuple[Key, Item]]) -> None:
+            self.done += [[b"SET", key, item.value] for key, item in items]
+            put_all(items)
+
+        node.get_all, node.put_all = get_noted, put_noted  # type: ignore[method-assign]
         connection = RespServer(self.host)._connect()
         connection.connection_made(self.wire)
         return connection
@@ -150,7 +166,7 @@ def test_what_a_large_value_is_answered_with_says_its_length() -> None:
         assert desk.wire.written == b"+OK\r\n$%d\r\n%b\r\n$-1\r\n" % (size, b"x" * size)
 
 
-def test_what_comes_while_a_plain_command_waits_is_done_after_the_rest_of_its_chunk() -> None:
+def test_what_comes_while_a_command_waits_is_done_after_the_rest_of_its_chunk() -> None:
     desk = Desk(loop, slow=True)
     desk.receive(request(b"GET", b"1") + request(b"GET", b"2") + request(b"ECHO", b"3") + b"*1\r\n$4\r\nPI")
     desk.receive(b"NG\r\n" + request(b"GET", b"4"))
@@ -163,16 +179,14 @@ def test_what_comes_while_a_plain_command_waits_is_done_after_the_rest_of_its_ch
     assert desk.wire.written == b"$-1\r\n$-1\r\n$1\r\n3\r\n+PONG\r\n$-1\r\n"
 
 
-def test_requests_of_one_chunk_have_one_time_and_the_next_chunk_a_later_one() -> None:
-    desk = Desk(loop)
-    desk.receive(request(b"GET", b"1") + request(b"GET", b"2"))
-    before = desk.host.now_ms()
-    desk.host.skew_ms = 5000
-    assert desk.host.now_ms() >= before + 5000
-
-
 def test_what_begins_at_the_end_of_a_chunk_is_not_forgotten() -> None:
     desk = Desk(loop)
     desk.receive(request(b"GET", b"k") + b"P")
     desk.receive(b"ING\r\n")
     assert desk.wire.written == b"$-1\r\n+PONG\r\n"
+
+
+def test_a_store_that_we_did_not_write_is_asked_as_a_node_asks_it() -> None:
+    desk = Desk(loop, slow=True)
+    assert not desk.host.at_once
+    assert Desk(loop).host.at_once

@@ -9,10 +9,11 @@ from there (world/eager.py), and the commands after it stay in the backlog until
 the order of the requests. A connection is not read while its backlog waits, nor while its client does not
 read.
 
-There are two ways through. Most of what clients send is plain GETs and SETs, and for those everything but
-the node's own work is overhead: `_carry_out_plain` takes them straight from the bytes. It takes a request
-only if it understands every byte of it, and leaves the rest of the chunk, whatever it is, to the general
-way: the parser, the backlog and the table of commands (`_carry_out`).
+There are two ways through. Where the node alone has all the answers (stage 1) everything but a look into its
+store is overhead, and most of what clients send is plain GETs and SETs: `_carry_out_plain` takes those
+straight from the bytes, all of a chunk at once. It takes a request only if it understands every byte of it,
+and leaves the rest of the chunk, whatever it is, to the general way: the parser, the backlog and the table
+of commands (`_carry_out`).
 
 Invariant: what a client sends can end its own connection and nothing else.
 Invariant: a connection holds at most one chunk of requests, one unfinished request (REQUEST_BYTES_MAX), and
@@ -23,14 +24,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import types
 from collections import deque
-from collections.abc import Awaitable, Generator
-from typing import Any, cast
+from collections.abc import Awaitable, Sequence
+from typing import cast
 
 from kvlab.config import check_range
 from kvlab.errors import OperationError, Outcome, PortTaken, UserError
-from kvlab.messages import Item
+from kvlab.messages import Item, Key
+from kvlab.stages import AnswersAtOnce
 from kvlab.world import eager
 from kvlab.world.process import commands
 from kvlab.world.process.resp_parser import Parser, Request
@@ -98,7 +99,6 @@ class Connection(asyncio.Protocol):
 
     _transport: asyncio.Transport
     _session: Session
-    _plain: Generator[Any, bytes, bytes]
 
     def __init__(self, serving: Serving, connections: set[Connection]) -> None:
         self._serving = serving
@@ -107,7 +107,6 @@ class Connection(asyncio.Protocol):
         self._backlog: deque[Request] = deque()
         self._replies: list[bytes] = []
         self._worker: asyncio.Task[None] | None = None  # a command that waits
-        self._late: bytearray | None = None  # what has come while a plain command waits
         self._full = False  # the client does not read its replies
         self._held = False  # the client is not read
         self._ended = False  # the client will send no more
@@ -121,28 +120,14 @@ class Connection(asyncio.Protocol):
         self._session = Session(self._serving, f"{host}:{port}")
         self._serving.sessions[self._session.id] = self._session
         self._connections.add(self)
-        self._begin_plain()
-        self._idle = self._session.direct
+        self._idle = self._session.at_once
 
     def data_received(self, data: bytes) -> None:
-        host = self._session.host
-        if self._idle and not host.watched:
-            rest = self._plain.send(data)
-            host.turn_ms = 0
-            if self._replies and not self._transport.is_closing():
-                self._transport.write(b"".join(self._replies))
-                self._replies.clear()
-            if rest == b"":
+        if self._idle and not self._session.host.watched:
+            data = self._carry_out_plain(data)
+            self._send_replies()
+            if not data:
                 return
-            if type(rest) is not bytes:  # but a future: one of the commands has to wait
-                self._idle, self._late = False, bytearray()
-                self._worker = asyncio.create_task(self._go_on(self._after_plain(rest)))
-                return
-            data = rest
-        elif self._late is not None:
-            self._late += data
-            self._regulate()
-            return
         self._idle = False
         self._backlog.extend(self._parser.feed(data))
         if self._worker is None and not self._full:
@@ -168,11 +153,7 @@ class Connection(asyncio.Protocol):
         self._backlog.clear()
         self._serving.sessions.pop(self._session.id, None)
         if self._worker is None:
-            self._forget()
-
-    def _forget(self) -> None:
-        self._connections.discard(self)
-        self._plain.close()
+            self._connections.discard(self)
 
     def abort(self) -> asyncio.Task[None] | None:
         """Break off; returns the task of a command that was waiting, cancelled."""
@@ -201,7 +182,7 @@ class Connection(asyncio.Protocol):
         finally:
             self._worker = None
             if self._session.id not in self._serving.sessions:  # nobody is there to be answered
-                self._forget()
+                self._connections.discard(self)
         self._answer()
 
     async def _carry_out(self) -> None:
@@ -244,7 +225,7 @@ class Connection(asyncio.Protocol):
         if self._backlog or self._held or self._ended or self._session.leaving or self._parser.error:
             self._regulate()
         amid = self._worker or self._backlog or self._parser.amid or self._full
-        self._idle = self._session.direct and not amid
+        self._idle = self._session.at_once and not amid
 
     def _send_replies(self) -> None:
         replies = self._replies
@@ -254,88 +235,73 @@ class Connection(asyncio.Protocol):
 
     # -- plain GETs and SETs ---------------------------------------------------------------------
 
-    def _begin_plain(self) -> None:
-        self._plain = self._carry_out_plain()
-        next(self._plain)
-
-    @types.coroutine
-    def _carry_out_plain(self) -> Generator[Any, bytes, bytes]:
-        """Carry out the plain GETs, or SETs, with which each chunk begins, and hand back the rest of it.
-
-        One coroutine for all the life of a connection, fed chunk by chunk, for to begin one and end it
-        costs more than a GET. (So it is written as a generator: `yield from` is its await.) It yields the
-        rest of each chunk, or the future that a command waits for; then it returns the rest of that chunk.
+    def _carry_out_plain(self, data: bytes) -> bytes:
+        """Carry out the plain GETs, or SETs, with which this chunk begins, and hand back the rest of it.
 
         Exact: a request is taken if it is its lines and nothing else, and every length is that of the next
         line. What holds a line break has too many lines, and is left to the parser.
         """
-        session, replies = self._session, self._replies
-        host, node = session.host, cast(Any, session.host.node)
-        rest = b""
-        while True:
-            data = yield rest
-            head = data[: len(GET[0])]
-            reads = head in GET
-            if not reads and head not in SET:
-                rest = data
-                continue
-            requests = data[len(head) :].split(head)
-            if len(requests) > 1:
-                host.turn_ms = host.now_ms()  # many requests, one moment
-            done = unsent = 0
-            for request in requests:
-                try:
-                    if reads:
-                        size, key, end = request.split(END)
-                    else:
-                        size, key, value_size, value, end = request.split(END)
-                        if value_size != ANNOUNCED[len(value)]:
-                            break
-                    if size != ANNOUNCED[len(key)] or end:
+        head = data[: len(GET[0])]
+        reads = head in GET
+        if not reads and head not in SET:
+            return data
+        requests = data[len(head) :].split(head)
+        keys: list[Key] = []
+        items: list[tuple[Key, Item]] = []
+        announced, line_end = ANNOUNCED, END
+        try:
+            if reads:
+                for request in requests:
+                    size, key, end = request.split(line_end)
+                    if size != announced[len(key)] or end:
                         break
-                except (ValueError, IndexError):  # other lines than these, or longer ones
-                    break
-                try:
-                    if reads:
-                        item = yield from node.get(key)
-                        if item is None:
-                            replies.append(session.nil)
-                        elif (length := len(item.value)) < len(BULK):
-                            replies += (BULK[length], item.value, END)
-                            unsent += length
-                        else:
-                            replies.append(bulk(item.value))
-                            unsent += length
-                    else:
-                        yield from node.put(key, Item(value))
-                        replies.append(OK)
-                except Exception as failure:
-                    replies.append(self._complaint(failure))
-                done += 1
-                if unsent >= WRITE_BYTES or self._worker is not None:
-                    self._send_replies()
-                    unsent = 0
-                    if self._full or host.watched or self._transport.is_closing():
+                    keys.append(key)
+            else:
+                for request in requests:
+                    size, key, value_size, value, end = request.split(line_end)
+                    if value_size != announced[len(value)] or size != announced[len(key)] or end:
                         break
-            self._serving.commands += done
-            rest = head + head.join(requests[done:]) if done < len(requests) else b""
-            if self._worker is not None:
-                return rest
+                    items.append((key, Item(value)))
+        except (ValueError, IndexError):  # other lines than these, or longer ones
+            pass
+        node = cast(AnswersAtOnce, self._session.host.node)
+        try:
+            if reads:
+                done = self._reply(node.get_all(keys))
+            else:
+                done = len(items)
+                node.put_all(items)
+                self._replies.append(OK * done)
+        except Exception as failure:
+            done = len(keys) or len(items)
+            self._replies += [self._complaint(failure)] * done
+        self._serving.commands += done
+        return b"" if done == len(requests) else head + head.join(requests[done:])
 
-    async def _after_plain(self, waits_for: object) -> None:
-        """The rest of a chunk in which a plain command has to wait, and then of what has come meanwhile."""
-        rest = await eager.resume(self._plain, waits_for)
-        self._begin_plain()
-        late, self._late = self._late or b"", None
-        if (rest or late) and not self._transport.is_closing():
-            self._backlog.extend(self._parser.feed(rest + late))
-            if not self._full:
-                await self._carry_out()
+    def _reply(self, found: Sequence[Item | None]) -> int:
+        """Answer so many reads as the client has room for; returns how many those were."""
+        nil, replies, unsent = self._session.nil, self._replies, 0
+        for done, item in enumerate(found, 1):
+            if item is None:
+                replies.append(nil)
+                continue
+            value = item.value
+            if (length := len(value)) < len(BULK):
+                replies += (BULK[length], value, END)
+            else:
+                replies.append(bulk(value))
+            unsent += length
+            if unsent >= WRITE_BYTES:
+                self._send_replies()
+                unsent = 0
+                if self._full:
+                    return done
+        return len(found)
 
     def _regulate(self) -> None:
         """Read more only when everything so far is answered; close when there will be no more."""
         over = self._session.leaving or self._ended or self._parser.error
-        hold = bool(self._full or self._backlog or self._late or over)
+        hold = bool(self._full or self._backlog or over)
         if hold == self._held and not over:
             return
         transport = self._transport

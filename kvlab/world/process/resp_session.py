@@ -29,8 +29,9 @@ CONTEXTS_MAX = 10_000
 class Served(Protocol):
     """The node behind a Redis port: what the port needs to know of its host."""
 
-    turn_ms: int
-    """Not 0: what `now_ms` shall be until this turn of the loop is over."""
+    @property
+    def at_once(self) -> bool:
+        """Whether the node can answer many plain reads or writes in one call (stages.AnswersAtOnce)."""
 
     @property
     def me(self) -> NodeId: ...
@@ -148,6 +149,7 @@ class Session:
         self.leaving = False  # it has said QUIT
         self.direct = not self.host.stage.contexts
         """Reads and writes have no contexts to carry from one to the next."""
+        self.at_once = self.host.at_once
         self.seen: OrderedDict[Key, bytes] = OrderedDict()
         """The context by which this connection last saw each key, the latest last."""
         self.speak(2)
