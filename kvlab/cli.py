@@ -20,6 +20,7 @@ COMMANDS = {
     "fuzz": ("kvlab.cli_fuzz:fuzz_command", "Run many seeds of a stage under faults, and judge them."),
     "stages": ("kvlab.cli_stages:stages_command", "List the stages and what each adds."),
     "diff": ("kvlab.cli_stages:diff_command", "Show what one stage changes in another: the lesson itself."),
+    "check": ("kvlab.cli_check:check_command", "Check your piece of a chapter."),
     "doctor": ("kvlab.doctor:doctor_command", "Say whether this machine is fit, and what to do if not."),
     "completion": (
         "kvlab.cli_stages:completion_command",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kvlab import stages
-from kvlab.cli_options import cluster_options, config_of
+from kvlab.cli_options import cluster_options, config_of, mine_of, mine_options
 from kvlab.config import ClusterConfig
 from kvlab.errors import KvlabError, UserError
 
@@ -32,6 +32,7 @@ DEFAULTS = {"timeout_ms": 1500, "vnodes": 8}
     show_default=True,
     help="Real processes, or all nodes simulated in one.",
 )
+@mine_options
 @cluster_options(**DEFAULTS)
 @click.option("--port", type=int, help="The Redis port of n1; the others follow. Found, if not given.")
 @click.option(
@@ -54,6 +55,8 @@ def lab_command(
     no_animation: bool,
     plain: bool,
     record: Path | None,
+    mine: bool,
+    piece: Path | None,
     **options: Any,
 ) -> None:
     """Open the lab on a cluster of STAGE; without one, choose it first."""
@@ -65,6 +68,10 @@ def lab_command(
         if plain and stage is None:
             raise UserError("--plain needs a stage, as in `kvlab lab 4 --plain`; `kvlab stages` lists them")
         given = {field: value for field, value in options.items() if value is not None}
+        if stage is None and (mine or piece is not None):
+            raise UserError("your piece of which stage? As in `kvlab lab 5 --mine`")
+        if stage is not None:
+            given["mine"] = mine_of(stage, mine, piece)
         if stage is not None:  # what is wrong with the cluster is told before what is wrong with the terminal
             stages.checked(config_of(stage, **{**DEFAULTS, **given}))
         if not plain:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from kvlab.config import ClusterConfig
 from kvlab.errors import UserError
-from kvlab.stages import PRESETS, find, require_settings
+from kvlab.stages import PRESETS, find, pieces, require_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -101,6 +102,29 @@ def cluster_options(**defaults: Any) -> Callable[[F], F]:
         return command
 
     return decorate
+
+
+def mine_options(command: F) -> F:
+    """--mine and --piece: run the reader's own piece in every node; `mine_of` says which file that is."""
+    command = click.option(
+        "--piece",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="As --mine, with this file for your piece.",
+    )(command)
+    return click.option("--mine", is_flag=True, help="With your own piece of the stage in every node.")(
+        command
+    )
+
+
+def mine_of(stage: int, mine: bool, piece: Path | None) -> str | None:
+    """The file of the reader's piece, if it was asked for. Raises UserError."""
+    if piece is not None:
+        return str(piece.resolve())
+    if not mine:
+        return None
+    from kvlab.course import workspace
+
+    return str(workspace.find().piece(pieces.chapter(stage)))
 
 
 def config_of(stage: int, **options: Any) -> ClusterConfig:

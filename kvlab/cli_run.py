@@ -13,10 +13,12 @@ import sys
 from pathlib import Path
 
 import click
+import msgspec
 from rich.console import Console
 from rich.text import Text
 
 from kvlab.check.history import Operation
+from kvlab.cli_options import mine_of, mine_options
 from kvlab.errors import Outcome, UserError
 from kvlab.script.commands import USAGE, Predict, Say
 from kvlab.script.parse import Scenario, ScriptError
@@ -142,8 +144,11 @@ EPILOG = "\b\nThe commands, one a line; the first is cluster:\n" + "\n".join(
     help="Real processes, or all nodes on virtual time.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Of every chance in it; default: the script's own.")
+@mine_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def run_command(file: Path, world_name: str, seed: int | None, as_json: bool) -> None:
+def run_command(
+    file: Path, world_name: str, seed: int | None, as_json: bool, mine: bool, piece: Path | None
+) -> None:
     """Do the commands in FILE, a .scenario, and say whether all of it holds.
 
     Exit code: 0 if it does, 1 if not, 2 if something in FILE makes no sense.
@@ -151,7 +156,10 @@ def run_command(file: Path, world_name: str, seed: int | None, as_json: bool) ->
     try:
         scenario = read_scenario(file)
         config = config_of(scenario, seed)
+        config = msgspec.structs.replace(config, mine=mine_of(config.stage, mine, piece))
         replay = f"kvlab run {shlex.quote(str(file))} --world {world_name} --seed {config.seed}"
+        if config.mine is not None:
+            replay += f" --piece {shlex.quote(str(piece))}" if piece is not None else " --mine"
         told = Json(replay) if as_json else Printed(replay)
 
         async def main(world: World) -> Report:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kvlab.cli_options import cluster_options, config_of
+from kvlab.cli_options import cluster_options, config_of, mine_of, mine_options
 
 if TYPE_CHECKING:
     from kvlab.world.world import World
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("up")
 @click.argument("stage", type=int)
+@mine_options
 @cluster_options()
 @click.option(
     "--port", type=int, default=None, help="Redis port of n1; the others follow.  [default: free ones]"
@@ -28,7 +29,15 @@ if TYPE_CHECKING:
     help="Keep what nodes hold in this folder, from one run to the next.  [default: in memory]",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def up_command(stage: int, port: int | None, data_dir: Path | None, as_json: bool, **options: Any) -> None:
+def up_command(
+    stage: int,
+    port: int | None,
+    data_dir: Path | None,
+    as_json: bool,
+    mine: bool,
+    piece: Path | None,
+    **options: Any,
+) -> None:
     """Run a cluster of STAGE until Ctrl-C or SIGTERM.
 
     Each node speaks Redis' protocol on a loopback port of its own: try `redis-cli -p 7001` and then
@@ -105,6 +114,7 @@ def up_command(stage: int, port: int | None, data_dir: Path | None, as_json: boo
 
     unheard: list[OSError] = []
     stop = asyncio.Event()
+    options["mine"] = mine_of(stage, mine, piece)
     world = ProcessWorld(config_of(stage, **options), port=port, data_dir=data_dir)
     world.watch(tell, traffic=False)
     asyncio.run(serve())

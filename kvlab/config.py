@@ -30,6 +30,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int | None = None
     timeout_ms: int = 500  # how long a node waits for a peer before it counts as silent
     durable: bool = False  # what a node has confirmed survives its kill
+    mine: str | None = None  # the file with the reader's own piece of the stage
 
     # Stage 2
     choice: str = "cp"

@@ -6,7 +6,7 @@ arrived or was lost, with what nodes say to each other on their own left out; th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from kvlab import stages
 from kvlab.check.history import WITNESS_MAX, Operation
@@ -55,10 +55,18 @@ def _faults(plan: Plan) -> list[str]:
 
 # -- the diagram ---------------------------------------------------------------------------------
 
+Row = tuple[float, NodeId, NodeId, bool, str]
+"""When, from, to, whether it was lost on its way, and what it is. From and to are "" for a fault."""
+
 
 def diagram(judged: Judged) -> list[str]:
+    """The messages of a failure, with what nodes say to each other on their own left out."""
+    return drawn(_rows(judged))
+
+
+def drawn(found: Iterable[Row]) -> list[str]:
     """A column for the client and for each node that has a part; time goes down."""
-    rows = list(_rows(judged))
+    rows = list(found)
     seen = {place for _, a, b, _, _ in rows for place in (a, b)}
     columns = [CLIENT, *sorted(seen - {CLIENT, NodeId("")}, key=lambda node: int(node[1:]))]
     header = "      ms  " + "".join(f"{column:<{WIDTH}}" for column in columns)
@@ -68,10 +76,6 @@ def diagram(judged: Judged) -> list[str]:
     if len(rows) > ROWS_MAX:
         lines.append(f"          ... and {len(rows) - ROWS_MAX} rows more")
     return lines
-
-
-Row = tuple[float, NodeId, NodeId, bool, str]
-"""When, from, to, whether it was lost on its way, and what it is. From and to are "" for a fault."""
 
 
 def _rows(judged: Judged) -> Iterator[Row]:
@@ -90,7 +94,7 @@ def _rows(judged: Judged) -> Iterator[Row]:
             case events.MessageDropped(op=op) if op in named:
                 yield event.at_ms, event.node, event.to, True, f"{event.kind} of {op} LOST ({event.why})"
             case events.OpEnded(op=op) if op in named or _closing(event, final, judged.plan):
-                yield event.at_ms, event.node, CLIENT, False, _ended(event)
+                yield event.at_ms, event.node, CLIENT, False, ended(event)
 
 
 def _closing(event: events.OpEnded, keys: set[bytes], plan: Plan) -> bool:
@@ -110,7 +114,8 @@ def _name(at: At) -> str:
     return at.command.name or ""
 
 
-def _ended(event: events.OpEnded) -> str:
+def ended(event: events.OpEnded) -> str:
+    """What a client was told, in a few words."""
     op = f"{event.kind} {_text(event.key)}" + (f" ({event.op})" if "." not in event.op else "")
     if event.outcome != Outcome.OK:
         return f"{op}: {event.outcome}"

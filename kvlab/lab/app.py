@@ -478,7 +478,9 @@ class LabApp(App[None]):
 
     async def _read_source(self) -> None:
         """To import the stage and to take its file apart is too much for a turn of the screen's loop."""
-        self._source = await asyncio.to_thread(source_of, stages.find(self.model.config.stage))
+        self._source = await asyncio.to_thread(
+            source_of, stages.find(self.model.config.stage), self.model.config.mine
+        )
         self._dirty = True
 
     def action_cancel(self) -> None:

@@ -77,8 +77,10 @@ class Place(msgspec.Struct, frozen=True):
 # -- reading a file ------------------------------------------------------------------------------
 
 
-def source_of(stage: Stage) -> Source | None:
-    """The file that runs in this stage, whosever it is."""
+def source_of(stage: Stage, mine: str | None = None) -> Source | None:
+    """The file that runs in this stage; the reader's own piece, if that does."""
+    if mine is not None:
+        return read(Path(mine))
     module = importlib.import_module(stage.path.split(":")[0])
     return read(Path(module.__file__ or ""))
 

@@ -1,33 +1,26 @@
-"""Where the demos are: `chapters/NN_name/demo.scenario`, the script that an instructor presents.
-
-In a wheel the chapters lie inside the package, in a clone beside it.
-"""
+"""Where the demos are: `chapters/NN_name/demo.scenario`, the script that an instructor presents."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from kvlab.errors import UserError
-
-_PACKAGE = Path(__file__).parents[1]
-
-
-def chapters() -> Path:
-    """The folder of the chapters."""
-    inside = _PACKAGE / "chapters"
-    return inside if inside.is_dir() else _PACKAGE.parent / "chapters"
+from kvlab.stages.pieces import chapters_folder
 
 
 def demos() -> dict[int, Path]:
     """The demos that there are, by the number of their stage, in order."""
-    return {int(path.parent.name[:2]): path for path in sorted(chapters().glob("[0-9][0-9]_*/demo.scenario"))}
+    return {
+        int(path.parent.name[:2]): path
+        for path in sorted(chapters_folder().glob("[0-9][0-9]_*/demo.scenario"))
+    }
 
 
 def demo(stage: int) -> Path:
     """The demo of this stage. Raises UserError, which names those that there are."""
     known = demos()
     if stage not in known:
-        numbers = ", ".join(map(str, known)) or f"none: {chapters()} has no chapters"
+        numbers = ", ".join(map(str, known)) or f"none: {chapters_folder()} has no chapters"
         raise UserError(f"there is no demo {stage}; there are {numbers}. `kvlab demo --list` says what about")
     return known[stage]
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -19,6 +21,7 @@ from kvlab.core.store import Store
 from kvlab.env import Env
 from kvlab.errors import NotInThisStage, UserError
 from kvlab.messages import NOTHING, AnyReply, AnyRequest, Context, Copy, Item, Key, NodeId, RingSpec
+from kvlab.stages import pieces
 
 
 class StageNode(Protocol):
@@ -139,8 +142,13 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     def title(self) -> str:
         return f"stage {self.number}, {self.name}"
 
-    def load(self) -> type[StageNode]:
-        """The class of its node."""
+    def load(self, mine: str | None = None) -> type[StageNode]:
+        """The class of its node; with the reader's own piece in it, if that file is named.
+
+        Raises PieceError for what is wrong with the file.
+        """
+        if mine is not None:
+            return _with_piece(self, mine, _state(mine))
         module, name = self.path.split(":")
         node: type[StageNode] = getattr(importlib.import_module(module), name)
         return node
@@ -151,6 +159,21 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
             raise NotInThisStage(
                 f"cannot {doing}: {self.title} has no ring to join or leave; stage 3 adds it"
             )
+
+
+@lru_cache(maxsize=16)
+def _with_piece(stage: Stage, mine: str, state: object) -> type[StageNode]:
+    chapter = pieces.chapter(stage.number)
+    return pieces.put_in(stage.path, chapter, pieces.load_piece(chapter, mine))
+
+
+def _state(file: str) -> object:
+    """Something else once the file has been changed."""
+    try:
+        stat = Path(file).stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
 
 
 NAMES = {
@@ -304,6 +327,8 @@ def find(number: int, stages: Iterable[Stage] = STAGES) -> Stage:
 def checked(config: ClusterConfig) -> ClusterConfig:
     """The configuration, with what the stage fixes filled in. Raises UserError for what makes no sense."""
     stage = find(config.stage)
+    if config.mine is not None:
+        stage.load(config.mine)
     if stage.nodes_min == stage.nodes_max:
         config = replace(config, nodes=stage.nodes_max)
     check_range(

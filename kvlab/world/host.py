@@ -71,7 +71,8 @@ from kvlab.services import ring_change
 from kvlab.services.handoff import Handoff
 from kvlab.services.members import Members
 from kvlab.services.transfer import Transfer
-from kvlab.stages import ContextualNode, KeepsHints, KnowsMembers, Stage, StageNode
+from kvlab.stages import ContextualNode, KeepsHints, KnowsMembers, Stage, StageNode, pieces
+from kvlab.stages.pieces import PieceFailed
 from kvlab.trace import events
 from kvlab.trace.events import PREVIEW, AnyEvent
 from kvlab.world.control import (
@@ -196,10 +197,13 @@ class Host:
         self._disk = disk
         self.life = self._begun_with_nothing()
         ring = self._last_ring(ring)
-        node_class = stage.load()
-        self._source = sys.modules[node_class.__module__].__file__
+        node_class = stage.load(config.mine)
+        self._source = config.mine or sys.modules[node_class.__module__].__file__
         self._understood = _request_types(node_class)
-        self.node: StageNode = node_class(self, config, ring)
+        try:
+            self.node: StageNode = node_class(self, config, ring)
+        except Exception as error:
+            raise self._plainly(error) from error
         self._first_ring = ring
         for key, data in self.kept("store").items():
             self.node.store.restore(key, _copy_decoder.decode(data))
@@ -472,6 +476,9 @@ class Host:
 
     def _refusal(self, error: Exception) -> Refused:
         """What to answer instead: whose fault it is, and whether anything was done."""
+        error = self._plainly(error)
+        if isinstance(error, PieceFailed):
+            self.fault(error)
         if isinstance(error, KvlabError):
             return Refused(type(error).__name__, str(error), outcome_of(error))
         self.fault(error)
@@ -557,8 +564,18 @@ class Host:
                 events.Exchanged(self.at_ms(), self.me, peer, levels, buckets, keys, size, tuple(walk))
             )
 
+    def _plainly(self, error: Exception) -> Exception:
+        """What a piece of the reader's has raised, in the reader's terms."""
+        if self.config.mine is None or isinstance(error, KvlabError):
+            return error
+        return pieces.failed(error, self.config.mine)
+
     def fault(self, error: Exception) -> None:
-        """Note an exception that nobody expected."""
+        """Note an exception that nobody expected. If it is the reader's, all others go on."""
+        error = self._plainly(error)
+        if isinstance(error, PieceFailed):
+            self._tell(events.NodeFault(self.at_ms(), self.me, str(error)))
+            return
         self._tell(events.NodeFault(self.at_ms(), self.me, f"{type(error).__name__}: {error}"))
         self._loop.call_exception_handler({"message": f"{self.me}: {error!r}", "exception": error})
 
@@ -674,11 +691,26 @@ class Host:
         outcome, error, text = Outcome.OK, "", ""
         try:
             found = await self.operation(name, key, value, work(), op)
+            self._check_type(name, found)
             values, context = values_of(found), context_in(found)
-        except KvlabError as failure:
+        except Exception as raised:
+            failure = self._plainly(raised)
+            if not isinstance(failure, KvlabError):
+                raise
+            if isinstance(failure, PieceFailed):
+                self.fault(failure)
             outcome, error, text = outcome_of(failure), type(failure).__name__, str(failure)
         took = round(self.at_ms() - started, 3)
         return Result(op, name, key, self.me, outcome, values, error, text, took, context)
+
+    def _check_type(self, name: str, found: object) -> None:
+        """Raise PieceFailed for what no stage returns: with a piece of the reader's it may be anything."""
+        if self.config.mine is None or found is None or name != "get":
+            return
+        if not isinstance(found, Copy):
+            raise PieceFailed(
+                self.config.mine, 0, f"expected a read to return a copy or None, and got {found!r}"
+            )
 
     async def operation(
         self, name: str, key: Key, value: bytes | None, work: Coroutine[Any, Any, T], op: OpId | None = None
@@ -751,6 +783,8 @@ def outcome_of(error: Exception) -> Outcome:
     """What a client may claim after this error: a bug may have struck after the write."""
     if isinstance(error, OperationError):
         return error.outcome
+    if isinstance(error, PieceFailed):
+        return Outcome.UNKNOWN
     return Outcome.FAILED if isinstance(error, KvlabError) else Outcome.UNKNOWN
 
 

@@ -1,0 +1,1 @@
+"""The course: a folder of one's own, the exercises in it, and what judges them."""

@@ -1,0 +1,302 @@
+"""The grader's own process: load one piece, run its chapter's checks under pytest, write down the verdicts.
+
+    python -m kvlab.course.grader JOB       (JSON; kvlab/course/grading.py writes it and reads the answer)
+
+The checks are those that came with kvlab, never a copy in the reader's folder. They find the piece as the
+module that its file would be (`from store import Store`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import importlib
+import inspect
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, Phase, Verbosity, core, settings
+from hypothesis.errors import FlakyFailure, FlakyReplay
+
+from kvlab.course import checking
+from kvlab.course.verdict import Check, Failure, Outcome, Verdict
+from kvlab.errors import KvlabError
+from kvlab.stages import pieces
+from kvlab.stages.pieces import Chapter, NotWritten, PieceError, PieceFailed
+from kvlab.world.guard import TICK_S, Guard, not_back
+
+EXAMPLES = 40
+"""Of each property."""
+
+
+class Job(msgspec.Struct, kw_only=True):
+    """What a grader's process is to do."""
+
+    chapter: int
+    pieces: list[str]
+    seed: int = 1
+    only: list[list[str]] = []
+    """For each piece the names of the checks to try; none: all."""
+    answer: str
+    """The file to write the verdicts to, one JSON object a line."""
+    traceback: str = ""
+    """The file in which to say where it was, if time is up."""
+    seconds: float = 60.0
+    megabytes: int = 0
+    """0: no limit."""
+    whole: bool = False
+    """Make every counterexample small, and not only the first."""
+    tick_s: float = TICK_S
+
+
+class NotBack(BaseException):
+    """The reader's code does not come back. No `except Exception` of theirs may stop this."""
+
+    def __init__(self, path: str, line: int) -> None:
+        self.failure = not_back(path, line)
+        super().__init__(str(self.failure))
+
+
+# -- one piece -----------------------------------------------------------------------------------
+
+
+def grade(
+    chapter: Chapter,
+    piece: Path,
+    seed: int = 1,
+    only: Sequence[str] = (),
+    *,
+    whole: bool = True,
+    tick_s: float = TICK_S,
+) -> Verdict:
+    """Check one piece, in this process."""
+    begun = time.perf_counter()
+    run = Run(chapter, piece, seed, only, whole)
+    checking.setup.piece, checking.setup.seed = str(piece), seed
+    core.global_force_seed = seed  # type: ignore[assignment]  # as hypothesis' own plugin for pytest does
+    with _no_sleep(piece), Guard(piece, signal.ITIMER_VIRTUAL, NotBack, tick_s):
+        try:
+            if piece.parent == chapter.file("wrong"):  # these are written as what they make worse
+                pieces.execute(chapter.file("solution.py"), "solution")
+            module = pieces.load_piece(chapter, piece)
+        except NotBack as error:
+            return run.verdict(time.perf_counter() - begun, told(error.failure))
+        except PieceError as error:
+            return run.verdict(time.perf_counter() - begun, told(error))
+        run.with_pytest(module)
+    return run.verdict(time.perf_counter() - begun)
+
+
+@contextlib.contextmanager
+def _no_sleep(piece: Path) -> Iterator[None]:
+    """Let nobody in the reader's file sleep: in the simulator no time would pass."""
+    sleep = time.sleep
+
+    def refused(seconds: float, /) -> None:
+        if (caller := sys._getframe(1)).f_code.co_filename == str(piece):
+            raise PieceFailed(
+                piece, caller.f_lineno,
+                "time.sleep stops the whole node and not only you; in a node, `await self.env.sleep(ms)`",
+            )  # fmt: skip
+        sleep(seconds)
+
+    time.sleep = refused  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        time.sleep = sleep
+
+
+class Run:
+    """One run of pytest, of which it is a plugin."""
+
+    def __init__(self, chapter: Chapter, piece: Path, seed: int, only: Sequence[str], whole: bool) -> None:
+        self.chapter, self.piece, self.seed, self.only, self.whole = chapter, piece, seed, only, whole
+        self.file = chapter.file(f"check_{chapter.module}.py")
+        self.checks: list[Check] = []
+        self.broken = ""
+        self.endless = False
+
+    def verdict(self, seconds: float, problem: Failure | None = None) -> Verdict:
+        return Verdict(
+            self.chapter.number, self.chapter.title, str(self.piece), self.seed, tuple(self.checks), problem,
+            round(seconds, 3), self.broken,
+        )  # fmt: skip
+
+    def with_pytest(self, module: ModuleType) -> None:
+        for name, known in list(sys.modules.items()):
+            if getattr(known, "__file__", None) == str(self.file):
+                del sys.modules[name]  # it has imported from another piece
+        arguments = [
+            str(self.file), "--assert=plain", "--import-mode=importlib",
+            "-c", os.devnull, "--rootdir", str(self.file.parent),
+            "-p", "no:cacheprovider", "-p", "no:doctest", "-p", "no:unittest", "-p", "no:junitxml",
+            "-p", "no:terminal", "-p", "no:logging", "-p", "no:pastebin", "-p", "no:faulthandler",
+            "-o", "python_files=check_*.py", "-o", "python_functions=check_*",
+        ]  # fmt: skip
+        code = pytest.main(arguments, plugins=[self])
+        if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            self.broken = self.broken or f"pytest ended with {code!r}"
+
+    # -- pytest's hooks --------------------------------------------------------------------------
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if self.only:
+            unknown = set(self.only) - {item.name for item in items}
+            if unknown:
+                self.broken = f"there is no check {', '.join(sorted(unknown))} in {self.file.name}"
+            items[:] = [item for item in items if item.name in self.only]
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.broken = f"{self.file.name} cannot be read: {report.longreprtext}"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool:
+        assert isinstance(item, pytest.Function)
+        self.checks.append(self._tried(item))
+        return True
+
+    def _tried(self, item: pytest.Function) -> Check:
+        rule, likely = of_docstring(inspect.getdoc(item.function) or "")
+        if self.endless:
+            return Check(item.name, rule, Outcome.NOT_TRIED)
+        if not self.whole and any(not check.passed for check in self.checks):
+            _leave_large(item.function)
+        checking.begin()
+        begun = time.perf_counter()
+        outcome, failure = Outcome.PASSED, None
+        try:
+            with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+                item.function()
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            outcome, failure = self.judge(error, likely)
+        self.endless = outcome is Outcome.ENDLESS
+        return Check(item.name, rule, outcome, round(time.perf_counter() - begun, 3), failure)
+
+    def judge(self, error: BaseException, likely: str) -> tuple[Outcome, Failure]:
+        """What it means that a check has raised this."""
+        if isinstance(error, FlakyFailure | FlakyReplay):
+            return Outcome.FAILED, Failure(
+                call="the same calls, made twice",
+                expected="the same answers",
+                got="other ones",
+                likely="It depends on something that was not passed in: chance, a clock, the order of a set, "
+                "or what an object shares with the one before it (a class attribute, a default argument).",
+            )
+        match error:
+            case checking.Wrong(failure=failure):
+                return Outcome.FAILED, msgspec.structs.replace(failure, likely=failure.likely or likely)
+            case NotBack(failure=found):
+                return Outcome.ENDLESS, with_trail(told(found))
+            case checking.Unwritten(error=NotImplementedError(args=[str(said)])) if said.endswith("yet"):
+                return Outcome.TO_DO, Failure(got=said)
+            case checking.Unwritten(error=unwritten):
+                return Outcome.TO_DO, told(pieces.failed(unwritten, self.piece))
+            case NotImplementedError():
+                return Outcome.TO_DO, told(pieces.failed(error, self.piece))
+            case NotWritten():
+                return Outcome.TO_DO, told(error)
+            case PieceError():
+                return Outcome.RAISED, with_trail(told(error))
+            case MemoryError():
+                failure = told(PieceFailed(self.piece, pieces.line_of(error, self.piece), "memory is full"))
+                return Outcome.RAISED, with_trail(failure)
+        if pieces.line_of(error, self.piece):
+            return Outcome.RAISED, with_trail(told(pieces.failed(error, self.piece)), likely)
+        if checking.trail() and not isinstance(error, KvlabError):
+            # Ours raised, over what the piece returned.
+            line = pieces.line_of(error, self.file)
+            return Outcome.RAISED, Failure(
+                call=checking.trail()[-1],
+                expected="something that the check can work with",
+                got=f"{type(error).__name__}: {error}",
+                why=f"{self.file.name}, line {line}",
+                likely=likely,
+                trail=checking.trail(),
+            )
+        return Outcome.OURS, Failure(got=f"{type(error).__name__}: {error}", why=f"{self.file.name} itself")
+
+
+def _leave_large(check: Callable[..., object]) -> None:
+    """Of a property that fails after another check did, nobody is shown an example: none is made small."""
+    chosen: settings | None = getattr(check, "_hypothesis_internal_use_settings", None)
+    if chosen is not None:
+        phases = [phase for phase in chosen.phases if phase is not Phase.shrink]
+        check._hypothesis_internal_use_settings = settings(chosen, phases=phases)  # type: ignore[attr-defined]
+
+
+def of_docstring(text: str) -> tuple[str, str]:
+    """(the rule, the misconception) of a check."""
+    rule, *others = (" ".join(part.split()) for part in text.split("\n\n"))
+    likely = next((other for other in others if other.startswith("Likely: ")), "")
+    return rule, likely.removeprefix("Likely: ")
+
+
+def told(error: PieceError) -> Failure:
+    """What is wrong with the reader's file, as a failure."""
+    return Failure(got=error.what, file=error.path.name, line=error.line, code=error.code)
+
+
+def with_trail(failure: Failure, likely: str = "") -> Failure:
+    """The same, with the calls that led there."""
+    trail = checking.trail()
+    return msgspec.structs.replace(failure, call=trail[-1] if trail else "", trail=trail, likely=likely)
+
+
+# -- the process ---------------------------------------------------------------------------------
+
+
+def prepare() -> None:
+    """How hypothesis works here: the same examples for the same seed, and nothing kept."""
+    settings.register_profile(
+        "course",
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        verbosity=Verbosity.quiet,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    settings.load_profile("course")
+
+
+def limit_memory(megabytes: int) -> None:
+    """Let this process have no more. macOS knows the limit and does not hold it."""
+    import resource
+
+    size = megabytes * 1024 * 1024
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
+def main() -> None:
+    job = msgspec.json.decode(sys.argv[1], type=Job)
+    if job.megabytes:
+        limit_memory(job.megabytes)
+    if job.traceback:
+        where: Any = Path(job.traceback).open("w")  # noqa: SIM115  # it has to stay open: time may be up
+        faulthandler.dump_traceback_later(job.seconds, exit=True, file=where)
+    prepare()
+    chapter = pieces.chapter(job.chapter)
+    chosen = job.only or [[] for _ in job.pieces]
+    with Path(job.answer).open("wb") as answer:
+        for path, only in zip(job.pieces, chosen, strict=True):
+            importlib.invalidate_caches()
+            verdict = grade(chapter, Path(path), job.seed, only, whole=job.whole, tick_s=job.tick_s)
+            answer.write(msgspec.json.encode(verdict) + b"\n")
+            answer.flush()
+
+
+if __name__ == "__main__":
+    main()

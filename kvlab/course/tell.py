@@ -1,0 +1,104 @@
+"""Tell: a verdict as a person reads it in a terminal.
+
+Of what failed, the first thing alone is told in full, and always in this order: the rule; the call, what was
+expected and what came; what it is about; the likely misconception; the smallest counterexample; the command
+that does it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kvlab.course.verdict import Check, Failure, Outcome, Verdict
+
+MARKS = {Outcome.PASSED: "ok", Outcome.TO_DO: "..", Outcome.NOT_TRIED: "--"}
+COLOURS = {Outcome.PASSED: "green", Outcome.TO_DO: "yellow", Outcome.NOT_TRIED: "bright_black"}
+
+Line = tuple[str, str]
+"""A line and its colour."""
+
+
+def told(verdict: Verdict, again: str, *, whole: bool = False) -> list[Line]:
+    """The verdict. `again`: how `kvlab check` was called; `whole`: every failure, and not the first alone."""
+    lines: list[Line] = [(f"chapter {verdict.chapter}: {verdict.title}", "bold"), ("", "")]
+    if verdict.broken:
+        return [*lines, (f"the check itself is broken, which is not your fault: {verdict.broken}", "red")]
+    if verdict.problem is not None:
+        return [*lines, *_problem(verdict.problem), ("", ""), (f"again     {again}", "")]
+    for check in verdict.checks:
+        colour = COLOURS.get(check.outcome, "red")
+        lines.append((f"  {MARKS.get(check.outcome, 'no')}  {check.rule}", colour))
+    lines.append(("", ""))
+    shown = [check for check in verdict.checks if check.failure is not None]
+    for check in shown if whole else shown[:1]:
+        lines += [*failure(check, again, verdict.seed), ("", "")]
+    lines.append((summary(verdict), "green" if verdict.passed else ""))
+    return lines
+
+
+def summary(verdict: Verdict) -> str:
+    """How many, in a sentence."""
+    count = len(verdict.checks)
+    if verdict.passed:
+        return f"all {count} checks pass ({verdict.seconds:.1f} s)"
+    return f"{verdict.score} of {count} checks pass ({verdict.seconds:.1f} s)"
+
+
+def _problem(problem: Failure) -> Iterator[Line]:
+    first, *others = problem.got.splitlines()
+    place = f"{problem.file}{f', line {problem.line}' if problem.line else ''}"
+    yield f"{place}: {first}", "red"
+    for line in others:
+        yield line, ""
+    if problem.code and not others:
+        yield f"    {problem.code}", ""
+
+
+def failure(check: Check, again: str, seed: int) -> Iterator[Line]:
+    """Why one check has not passed."""
+    found = check.failure
+    assert found is not None
+    yield check.rule, "bold"
+    if check.outcome is Outcome.TO_DO:
+        place = f" ({found.file}, line {found.line})" if found.line else ""
+        yield f"  {found.got}{place}. That is where one starts.", "yellow"
+        return
+    yield "", ""
+    if found.call:
+        yield f"  call      {found.call}", ""
+    if found.expected:
+        yield f"  expected  {found.expected}", "green"
+    first, *others = found.got.splitlines() or [""]
+    yield f"  got       {first}", "red"
+    for line in others:
+        yield f"            {line}", "red"
+    if found.line:
+        yield f"  at        {found.file}, line {found.line}: {found.code}", "red"
+    if found.why:
+        yield f"  because   {found.why}", ""
+    if found.likely:
+        yield "", ""
+        yield from ((line, "cyan") for line in wrapped("likely", found.likely))
+    if found.trail:
+        yield "", ""
+        yield "  the smallest that shows it:", ""
+        for line in found.trail:
+            yield f"    {line}", ""
+    if found.diagram:
+        yield "", ""
+        for line in found.diagram:
+            yield f"  {line}", ""
+    yield "", ""
+    yield f"  again     {again} --only {check.name}{f' --seed {seed}' if seed != 1 else ''}", ""
+
+
+def wrapped(title: str, text: str, width: int = 96) -> Iterator[str]:
+    """A paragraph beside its title."""
+    line = ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width - 12:
+            yield f"  {title:<10}{line}"
+            title, line = "", word
+        else:
+            line = f"{line} {word}".strip()
+    yield f"  {title:<10}{line}"

@@ -1,0 +1,119 @@
+"""The grader proves itself, on every chapter that there is: each starter fails, each reference passes, and
+each wrong answer is caught by the check that it names."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kvlab.course.grading import run
+from kvlab.course.verdict import Outcome, Verdict
+from kvlab.stages import pieces
+from kvlab.stages.pieces import Chapter
+
+CHAPTERS = pieces.chapters()
+WRONG_MIN = 6
+
+
+def wrong_answers(chapter: Chapter) -> list[Path]:
+    return sorted((chapter.folder / "wrong").glob("*.py"))
+
+
+def caught_by(path: Path) -> str:
+    """The check that a wrong answer says it is caught by."""
+    found = re.search(r"^Caught by: (check_\w+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found is not None, f"{path} does not say `Caught by: check_...` in its docstring"
+    return found[1]
+
+
+@cache
+def graded(number: int, folder: Path) -> dict[Path, Verdict]:
+    """The starter and the reference whole, and each wrong answer by the check it names, in one process."""
+    chapter = CHAPTERS[number]
+    wrong = wrong_answers(chapter)
+    tried = [chapter.starter, chapter.file("solution.py"), *wrong]
+    only: list[Sequence[str]] = [[], [], *([caught_by(path)] for path in wrong)]
+    answer = folder / f"answers-{number}"
+    said = run(
+        {
+            "chapter": number, "pieces": list(map(str, tried)), "only": only, "answer": str(answer),
+            "tick_s": 0.05,
+        },
+        limit_s=120,
+    )  # fmt: skip
+    assert not said, said
+    verdicts = msgspec.json.Decoder(Verdict).decode_lines(answer.read_bytes())
+    return dict(zip(tried, verdicts, strict=True))
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("course")
+
+
+@pytest.mark.parametrize("number", CHAPTERS)
+def test_a_chapter_proves_its_checks(number: int, folder: Path) -> None:
+    """The starter is where one starts: nothing passes, and nothing in it is an error. The reference passes.
+    There are wrong answers enough, and each is caught, in words that say what was expected."""
+    chapter = CHAPTERS[number]
+    found = graded(number, folder)
+    assert [verdict.broken for verdict in found.values() if verdict.broken] == []
+
+    starter = found[chapter.starter]
+    assert starter.problem is None
+    assert {check.outcome for check in starter.checks} == {Outcome.TO_DO}
+
+    reference = found[chapter.file("solution.py")]
+    assert reference.problem is None
+    assert [check for check in reference.checks if not check.passed] == []
+
+    wrong = wrong_answers(chapter)
+    assert len(wrong) >= WRONG_MIN
+    escaped = [path.name for path in wrong if found[path].problem is not None or found[path].passed]
+    assert escaped == [], "not caught by the check that they name"
+    for path in wrong:
+        (check,) = found[path].checks
+        assert check.outcome in (Outcome.FAILED, Outcome.RAISED, Outcome.ENDLESS), f"{path.name}: {check}"
+        assert check.failure is not None
+        assert check.failure.got
+        assert check.failure.likely or check.outcome is Outcome.ENDLESS, f"{check.name} has no `Likely: `"
+
+
+@pytest.mark.parametrize("number", CHAPTERS)
+def test_every_check_states_its_rule_in_one_line(number: int, folder: Path) -> None:
+    for check in graded(number, folder)[CHAPTERS[number].starter].checks:
+        assert 10 < len(check.rule) <= 100, f"{check.name}: {check.rule!r}"
+
+
+def code_lines(path: Path) -> int:
+    """Lines of a file that do something: docstrings, comments and imports left out."""
+    import ast
+
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    lines: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Module):
+            continue
+        documented = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if isinstance(node, ast.stmt) and not documented:
+            lines.add(node.lineno)
+    return len(lines)
+
+
+@pytest.mark.parametrize("number", CHAPTERS)
+def test_a_starter_says_truly_how_long_the_reference_is(number: int) -> None:
+    chapter = CHAPTERS[number]
+    said = f"{chapter.lines} lines"
+    assert said in chapter.starter.read_text(encoding="utf-8"), f"the starter does not say {said!r}"
+    assert 0.75 < code_lines(chapter.file("solution.py")) / chapter.lines < 1.33
+
+
+@pytest.mark.parametrize("number", CHAPTERS)
+def test_a_piece_is_called_as_no_module_of_pythons(number: int) -> None:
+    assert CHAPTERS[number].module not in sys.stdlib_module_names
