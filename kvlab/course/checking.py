@@ -257,17 +257,23 @@ def hold(
 ) -> None:
     """Run so many fuzzed workloads; each has to hold what the stage claims, or these guarantees."""
 
-    def make_world(config: ClusterConfig) -> SimWorld:
-        return _world(config)
+    faults: list[AnyEvent] = []
 
+    def make_world(config: ClusterConfig) -> SimWorld:
+        world = _world(config)
+        world.watch(faults.append, traffic=False)
+        return world
+
+    begin()
     for seed in seeds(count):
+        faults.clear()
         judged = judge_seed(config, seed, guarantees=guarantees, make_world=make_world)
+        _no_fault(faults, judged.plan.text())
         if judged.kind is Kind.OURS:
             raise KvlabError(judged.sentence)
         if not judged.failed:
             continue
         small = shrink(judged, make_world)
-        _no_fault(small.events, small.plan.text())
         raise Wrong(
             Failure(
                 call=f"a workload with {', '.join(small.plan.faults) or 'no faults'}",

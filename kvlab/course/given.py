@@ -7,12 +7,16 @@ with what the reader's own methods offer.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Protocol
 
 from kvlab.core.store import OVERHEAD_BYTES, Observer
-from kvlab.messages import Item, Key
+from kvlab.env import Answer
+from kvlab.errors import OperationError, PeerSilent, QuorumNotReached
+from kvlab.messages import Fetch, Fetched, Item, Keep, Kept, Key, NodeId, Version
+from kvlab.stages.s05_quorum import QuorumNode
 
-__all__ = ["OVERHEAD_BYTES", "GivenStore"]
+__all__ = ["OVERHEAD_BYTES", "GivenQuorumNode", "GivenStore", "too_few"]
 
 
 def _nobody(key: Key, item: Item | None, why: str) -> None:
@@ -78,3 +82,44 @@ class GivenStore:
         for key in keys:
             self.remove(key, "flushed")
         return len(keys)
+
+
+def too_few(doing: str, votes: Votes) -> QuorumNotReached:
+    """The error to raise when no more answers will come and there were too few.
+
+    What a client may assume of it is what the votes say: `perhaps_done`.
+    """
+    got = [replica for replica in votes.of if replica in votes.heard]
+    silent = [replica for replica, error in votes.errors.items() if isinstance(error, PeerSilent)]
+    refusals = [str(error) for error in votes.errors.values() if not isinstance(error, PeerSilent)]
+    return QuorumNotReached(doing, votes.need, len(votes.of), got, silent, refusals, votes.perhaps_done())
+
+
+class Votes(Protocol):
+    """What `too_few` asks of a Tally."""
+
+    need: int
+    of: list[NodeId]
+    heard: dict[NodeId, Any]
+    errors: dict[NodeId, OperationError]
+
+    def perhaps_done(self) -> bool: ...
+
+
+class GivenQuorumNode(QuorumNode):
+    """The rest of chapter 5's node: its replica's side, the ring, stamps, deletes, and how all are asked."""
+
+    def ask_to_keep(self, key: Key, version: Version) -> AsyncIterator[tuple[NodeId, Answer[Kept]]]:
+        """Ask all the key's replicas at once to keep this; yields (replica, Kept or error) as they come.
+
+        To leave the loop early cancels nothing: the others still get it, and still keep it.
+        """
+        return self.transfer.ask_each(key, lambda epoch: Keep(key, version, epoch))
+
+    def ask_for(self, key: Key) -> AsyncIterator[tuple[NodeId, Answer[Fetched[Version]]]]:
+        """Ask all the key's replicas at once what they hold; yields (replica, Fetched or error)."""
+
+        def fetch(epoch: int) -> Fetch[Version]:
+            return Fetch(key, epoch)
+
+        return self.transfer.ask_each(key, fetch)

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gc
 import importlib
 import inspect
 import os
+import re
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -54,6 +57,8 @@ class Job(msgspec.Struct, kw_only=True):
     """0: no limit."""
     whole: bool = False
     """Make every counterexample small, and not only the first."""
+    small: bool = True
+    """Make counterexamples small at all."""
     tick_s: float = TICK_S
 
 
@@ -75,11 +80,12 @@ def grade(
     only: Sequence[str] = (),
     *,
     whole: bool = True,
+    small: bool = True,
     tick_s: float = TICK_S,
 ) -> Verdict:
     """Check one piece, in this process."""
     begun = time.perf_counter()
-    run = Run(chapter, piece, seed, only, whole)
+    run = Run(chapter, piece, seed, only, whole=whole, small=small)
     checking.setup.piece, checking.setup.seed = str(piece), seed
     core.global_force_seed = seed  # type: ignore[assignment]  # as hypothesis' own plugin for pytest does
     with _no_sleep(piece), Guard(piece, signal.ITIMER_VIRTUAL, NotBack, tick_s):
@@ -118,8 +124,11 @@ def _no_sleep(piece: Path) -> Iterator[None]:
 class Run:
     """One run of pytest, of which it is a plugin."""
 
-    def __init__(self, chapter: Chapter, piece: Path, seed: int, only: Sequence[str], whole: bool) -> None:
-        self.chapter, self.piece, self.seed, self.only, self.whole = chapter, piece, seed, only, whole
+    def __init__(
+        self, chapter: Chapter, piece: Path, seed: int, only: Sequence[str], *, whole: bool, small: bool
+    ) -> None:
+        self.chapter, self.piece, self.seed, self.only = chapter, piece, seed, only
+        self.whole, self.small = whole, small
         self.file = chapter.file(f"check_{chapter.module}.py")
         self.checks: list[Check] = []
         self.broken = ""
@@ -140,6 +149,7 @@ class Run:
             "-c", os.devnull, "--rootdir", str(self.file.parent),
             "-p", "no:cacheprovider", "-p", "no:doctest", "-p", "no:unittest", "-p", "no:junitxml",
             "-p", "no:terminal", "-p", "no:logging", "-p", "no:pastebin", "-p", "no:faulthandler",
+            "-p", "no:warnings", "-p", "no:unraisableexception", "-p", "no:threadexception",
             "-o", "python_files=check_*.py", "-o", "python_functions=check_*",
         ]  # fmt: skip
         code = pytest.main(arguments, plugins=[self])
@@ -169,20 +179,41 @@ class Run:
         rule, likely = of_docstring(inspect.getdoc(item.function) or "")
         if self.endless:
             return Check(item.name, rule, Outcome.NOT_TRIED)
-        if not self.whole and any(not check.passed for check in self.checks):
+        if not self.small or (not self.whole and any(not check.passed for check in self.checks)):
             _leave_large(item.function)
         checking.begin()
         begun = time.perf_counter()
-        outcome, failure = Outcome.PASSED, None
+        with warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always")
+            outcome, failure = self._outcome(item.function, likely)
+            if failure is not None:
+                gc.collect()
+        if failure is not None and (forgotten := self._never_awaited(noted)):
+            failure = msgspec.structs.replace(failure, likely=forgotten)
+        self.endless = outcome is Outcome.ENDLESS
+        return Check(item.name, rule, outcome, round(time.perf_counter() - begun, 3), failure)
+
+    def _outcome(self, check: Callable[[], object], likely: str) -> tuple[Outcome, Failure | None]:
         try:
             with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-                item.function()
+                check()
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
-            outcome, failure = self.judge(error, likely)
-        self.endless = outcome is Outcome.ENDLESS
-        return Check(item.name, rule, outcome, round(time.perf_counter() - begun, 3), failure)
+            return self.judge(error, likely)
+        return Outcome.PASSED, None
+
+    def _never_awaited(self, noted: Sequence[warnings.WarningMessage]) -> str:
+        """What is likely when a coroutine of the reader's own was made and thrown away."""
+        text = self.piece.read_text(encoding="utf-8", errors="replace")
+        for warning in noted:
+            found = re.match(r"coroutine '([\w.]+)' was never awaited", str(warning.message))
+            if found is not None and (name := found[1].rpartition(".")[2]) + "(" in text:
+                return (
+                    f"{found[1]} was called and never awaited. Without `await`, a call of an async method "
+                    f"makes a coroutine and does nothing else: look for `{name}(` without `await` before it."
+                )
+        return ""
 
     def judge(self, error: BaseException, likely: str) -> tuple[Outcome, Failure]:
         """What it means that a check has raised this."""
@@ -229,7 +260,7 @@ class Run:
 
 
 def _leave_large(check: Callable[..., object]) -> None:
-    """Of a property that fails after another check did, nobody is shown an example: none is made small."""
+    """Have no example of this property's failure made small: nobody will be shown it."""
     chosen: settings | None = getattr(check, "_hypothesis_internal_use_settings", None)
     if chosen is not None:
         phases = [phase for phase in chosen.phases if phase is not Phase.shrink]
@@ -287,13 +318,16 @@ def main() -> None:
     if job.traceback:
         where: Any = Path(job.traceback).open("w")  # noqa: SIM115  # it has to stay open: time may be up
         faulthandler.dump_traceback_later(job.seconds, exit=True, file=where)
+    sys.unraisablehook = lambda _: None  # what is left of a node when its world ends is of no interest
     prepare()
     chapter = pieces.chapter(job.chapter)
     chosen = job.only or [[] for _ in job.pieces]
     with Path(job.answer).open("wb") as answer:
         for path, only in zip(job.pieces, chosen, strict=True):
             importlib.invalidate_caches()
-            verdict = grade(chapter, Path(path), job.seed, only, whole=job.whole, tick_s=job.tick_s)
+            verdict = grade(
+                chapter, Path(path), job.seed, only, whole=job.whole, small=job.small, tick_s=job.tick_s
+            )
             answer.write(msgspec.json.encode(verdict) + b"\n")
             answer.flush()
 

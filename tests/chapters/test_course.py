@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -32,7 +31,6 @@ def caught_by(path: Path) -> str:
     return found[1]
 
 
-@cache
 def graded(number: int, folder: Path) -> dict[Path, Verdict]:
     """The starter and the reference whole, and each wrong answer by the check it names, in one process."""
     chapter = CHAPTERS[number]
@@ -43,7 +41,7 @@ def graded(number: int, folder: Path) -> dict[Path, Verdict]:
     said = run(
         {
             "chapter": number, "pieces": list(map(str, tried)), "only": only, "answer": str(answer),
-            "tick_s": 0.05,
+            "small": False, "tick_s": 0.05,
         },
         limit_s=120,
     )  # fmt: skip
@@ -52,22 +50,19 @@ def graded(number: int, folder: Path) -> dict[Path, Verdict]:
     return dict(zip(tried, verdicts, strict=True))
 
 
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("course")
-
-
 @pytest.mark.parametrize("number", CHAPTERS)
-def test_a_chapter_proves_its_checks(number: int, folder: Path) -> None:
+def test_a_chapter_proves_its_checks(number: int, tmp_path: Path) -> None:
     """The starter is where one starts: nothing passes, and nothing in it is an error. The reference passes.
-    There are wrong answers enough, and each is caught, in words that say what was expected."""
+    There are wrong answers enough, and each is caught, by the check that it names."""
     chapter = CHAPTERS[number]
-    found = graded(number, folder)
+    found = graded(number, tmp_path)
     assert [verdict.broken for verdict in found.values() if verdict.broken] == []
 
     starter = found[chapter.starter]
     assert starter.problem is None
     assert {check.outcome for check in starter.checks} == {Outcome.TO_DO}
+    for check in starter.checks:
+        assert 10 < len(check.rule) <= 100, f"a rule is one line: {check.name}: {check.rule!r}"
 
     reference = found[chapter.file("solution.py")]
     assert reference.problem is None
@@ -83,12 +78,6 @@ def test_a_chapter_proves_its_checks(number: int, folder: Path) -> None:
         assert check.failure is not None
         assert check.failure.got
         assert check.failure.likely or check.outcome is Outcome.ENDLESS, f"{check.name} has no `Likely: `"
-
-
-@pytest.mark.parametrize("number", CHAPTERS)
-def test_every_check_states_its_rule_in_one_line(number: int, folder: Path) -> None:
-    for check in graded(number, folder)[CHAPTERS[number].starter].checks:
-        assert 10 < len(check.rule) <= 100, f"{check.name}: {check.rule!r}"
 
 
 def code_lines(path: Path) -> int:
