@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": ("kvlab.cli_demo:demo_command", "Present a stage to a room, one key a step."),
     "up": ("kvlab.cli_up:up_command", "Run a cluster of Redis-speaking nodes until Ctrl-C."),
     "run": ("kvlab.cli_run:run_command", "Run a scenario and judge it."),
+    "replay": ("kvlab.cli_replay:replay_command", "Look again at what was recorded, at any moment of it."),
     "fuzz": ("kvlab.cli_fuzz:fuzz_command", "Run many seeds of a stage under faults, and judge them."),
     "stages": ("kvlab.cli_stages:stages_command", "List the stages and what each adds."),
     "diff": ("kvlab.cli_stages:diff_command", "Show what one stage changes in another: the lesson itself."),

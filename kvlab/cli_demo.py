@@ -75,11 +75,11 @@ async def _on_screen(
     # Textual takes 0.3 s to import, and every other command is the quicker for not having it.
     from kvlab.lab.app import run_lab, theme_for
     from kvlab.lab.demo import DemoApp
-    from kvlab.lab.driver import Driver, LiveDriver, SimDriver
+    from kvlab.lab.driver import LiveDriver, SimDriver, WorldDriver
     from kvlab.world.process import ProcessWorld
     from kvlab.world.sim import SimWorld
 
-    def make_driver() -> Driver:
+    def make_driver() -> WorldDriver:
         return LiveDriver(ProcessWorld(config)) if world_name == "process" else SimDriver(SimWorld(config))
 
     with terminal_kept():

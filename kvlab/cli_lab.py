@@ -75,7 +75,7 @@ def lab_command(
         if stage is not None:  # what is wrong with the cluster is told before what is wrong with the terminal
             stages.checked(config_of(stage, **{**DEFAULTS, **given}))
         if not plain:
-            _require_screen()
+            require_screen("`kvlab lab N --plain`, `kvlab run FILE` and `kvlab up N` do not")
         if stage is None:
             stage = asyncio.run(_choose(ascii_only=ascii_only))
             if stage is None:
@@ -92,12 +92,13 @@ def lab_command(
         raise click.ClickException(str(error)) from None
 
 
-def _require_screen() -> None:
-    """Raise KvlabError if there is neither a terminal nor a browser (kvlab serve) to draw on."""
+def require_screen(otherwise: str) -> None:
+    """Raise KvlabError if there is neither a terminal nor a browser (kvlab serve) to draw on.
+
+    `otherwise`: which commands do not need one.
+    """
     if not (sys.stdin.isatty() and sys.stdout.isatty()) and not _in_browser():
-        raise KvlabError(
-            "the lab needs a terminal; `kvlab lab N --plain`, `kvlab run FILE` and `kvlab up N` do not"
-        )
+        raise KvlabError(f"the lab needs a terminal; {otherwise}")
 
 
 def _in_browser() -> bool:
@@ -131,7 +132,7 @@ async def _lab(driver: Driver, record: Path | None, *, ascii_only: bool, animate
     from kvlab.lab.app import LabApp, run_lab, theme_for
     from kvlab.trace.recording import Recorder
 
-    config = driver.world.config
+    config = driver.config
     recorder = Recorder(record, config, driver.kind) if record is not None else None
     state.note_opened(config.stage)
     with terminal_kept():
@@ -144,7 +145,7 @@ async def _plain(driver: Driver, record: Path | None) -> None:
 
     with contextlib.ExitStack() as stack:
         if record is not None:
-            driver.world.watch(stack.enter_context(Recorder(record, driver.world.config, driver.kind)))
+            driver.record(stack.enter_context(Recorder(record, driver.config, driver.kind)))
         await run_plain(driver)
 
 

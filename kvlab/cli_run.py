@@ -7,6 +7,7 @@ what it asks makes no sense.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import shlex
 import sys
@@ -25,6 +26,7 @@ from kvlab.script.parse import Scenario, ScriptError
 from kvlab.script.rehearsal import read_scenario
 from kvlab.script.run import Report, config_of, run_scenario
 from kvlab.script.session import Step
+from kvlab.trace.recording import Recorder
 from kvlab.world.world import World
 
 _COLOURS = {Outcome.OK: "green", Outcome.FAILED: "red", Outcome.UNKNOWN: "yellow"}
@@ -146,8 +148,19 @@ EPILOG = "\b\nThe commands, one a line; the first is cluster:\n" + "\n".join(
 @click.option("--seed", type=click.IntRange(min=0), help="Of every chance in it; default: the script's own.")
 @mine_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write every event to this file, for kvlab replay.",
+)
 def run_command(
-    file: Path, world_name: str, seed: int | None, as_json: bool, mine: bool, piece: Path | None
+    file: Path,
+    world_name: str,
+    seed: int | None,
+    as_json: bool,
+    record: Path | None,
+    mine: bool,
+    piece: Path | None,
 ) -> None:
     """Do the commands in FILE, a .scenario, and say whether all of it holds.
 
@@ -163,8 +176,11 @@ def run_command(
         told = Json(replay) if as_json else Printed(replay)
 
         async def main(world: World) -> Report:
-            async with world:
-                return await run_scenario(scenario, world, watch=told.step, say=told.say)
+            with contextlib.ExitStack() as recording:
+                if record is not None:
+                    world.watch(recording.enter_context(Recorder(record, world.config, world_name)))
+                async with world:
+                    return await run_scenario(scenario, world, watch=told.step, say=told.say)
 
         if world_name == "sim":
             from kvlab.world.sim import SimWorld

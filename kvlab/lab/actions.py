@@ -57,9 +57,12 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     """The tabs on which it means something; () if it does on all."""
     typed: str = ""
     """What is typed for it at the command line, if neither its line nor its label."""
+    label_now: Callable[[View], str] | None = None
+    """Its label, where that depends."""
 
     def hint(self, view: View) -> Hint:
-        return Hint(self.shown_key or self.key, self.label, self.help, self.refusal(view))
+        label = self.label if self.label_now is None else self.label_now(view)
+        return Hint(self.shown_key or self.key, label, self.help, self.refusal(view))
 
     @property
     def word(self) -> str:
@@ -68,6 +71,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
     def refusal(self, view: View) -> str:
         """Why it cannot be done now, "" if it can."""
+        if self.line is not None and view.why_not_do:
+            return view.why_not_do
         if self.line is not None and not view.ready:
             return "the cluster is still starting"
         if self.tabs and view.tab not in self.tabs:
@@ -129,8 +134,44 @@ def _cannot_remove(view: View) -> str:
     return "" if len(view.nodes) > 1 else "the last node cannot leave: nobody could take its keys"
 
 
-def _live(view: View) -> str:
-    return "" if view.simulated else "processes cannot be stepped; kvlab lab N --world sim can"
+def _no_step(view: View) -> str:
+    if view.moment.kind == "live" and not view.moment.behind:
+        return "processes cannot be stepped: kvlab lab N --world sim can; b looks back"
+    return _not_ready(view)
+
+
+def _no_speed(view: View) -> str:
+    if view.moment.kind == "live":
+        return "processes go at their own pace; kvlab lab N --world sim can be slower"
+    return ""
+
+
+def _not_ready(view: View) -> str:
+    """A reason if there is nothing to look back on."""
+    return "" if view.ready or view.moment.behind else "the cluster is still starting"
+
+
+def _no_later(view: View) -> str:
+    if view.moment.kind == "live" and not view.moment.behind:
+        return "this is the present; b and < look back"
+    return _not_ready(view)
+
+
+def _present(view: View) -> str:
+    return "" if view.moment.behind else "this is the present"
+
+
+def _end_label(view: View) -> str:
+    return "end" if view.moment.kind == "replay" else "present"
+
+
+def _held_label(view: View) -> str:
+    """What space does now."""
+    if view.moment.kind == "replay":
+        return "play" if view.moment.held else "hold"
+    if not view.moment.held:
+        return "hold"
+    return "go on"
 
 
 def _no_messages(view: View) -> str:
@@ -145,7 +186,7 @@ def _nothing_done(view: View) -> str:
 
 def _not_in_hand(view: View) -> str:
     if not view.in_hand:
-        return "real messages are in nobody's hands; kvlab lab N --world sim holds them"
+        return view.why_not_do or "real messages are in nobody's hands; kvlab lab N --world sim holds them"
     return "" if view.message else "no message is under way; space holds the world, w writes, n makes a step"
 
 
@@ -327,20 +368,47 @@ ACTIONS = (
         in_footer=False, help="save what was done as a scenario, which kvlab run accepts",
     ),
     Action(
-        key="space", name="pause_view", label="hold",
-        help="hold the view still; real processes go on, and +n counts events",
+        key="space", name="pause_view", label="hold", label_now=_held_label,
+        help="hold time, or go on; real processes go on meanwhile, and +n counts events",
     ),
     Action(
-        key="n", name="step", label="step", why_not=_live,
-        help="one step of the simulator: a message delivered, or a timer fired",
+        key="n", name="step", label="step", why_not=_no_step,
+        help="a step on, or back: a message or a timer of the simulator, an event of the log",
     ),
     Action(
-        key="minus", shown_key="-", name="slower", label="slower", why_not=_live, in_footer=False,
-        help="half, or twice, the simulator's speed",
+        key="b", name="step_back", label="back", why_not=_not_ready,
+        help="a step on, or back: a message or a timer of the simulator, an event of the log",
     ),
     Action(
-        key="plus", shown_key="+", name="faster", label="faster", why_not=_live, in_footer=False,
-        help="half, or twice, the simulator's speed",
+        key="less_than_sign", shown_key="<", name="previous", label="previous", why_not=_not_ready,
+        in_footer=False,
+        help="back, or on, to what somebody would tell of: the simulator runs to what is not yet",
+    ),
+    Action(
+        key="greater_than_sign", shown_key=">", name="following", label="next", why_not=_no_later,
+        in_footer=False,
+        help="back, or on, to what somebody would tell of: the simulator runs to what is not yet",
+    ),
+    Action(
+        key="home", shown_key="Home", name="start", label="start", why_not=_not_ready, in_footer=False,
+        help="to the start of the log: as far back as one can look",
+    ),
+    Action(
+        key="end", shown_key="End", name="end", label="end", label_now=_end_label,
+        why_not=_present, in_footer=False,
+        help="to the end of the log: the present, if this is no recording",
+    ),
+    Action(
+        key="slash", shown_key="/", name="go_to", label="go to", typed="goto WHERE", why_not=_not_ready,
+        in_footer=False, help="go to 12.4s, to +2s, to step 41, or to what has a word in it, as: kill n3",
+    ),
+    Action(
+        key="minus", shown_key="-", name="slower", label="slower", why_not=_no_speed, in_footer=False,
+        help="half, or twice, the speed of the simulator or the recording",
+    ),
+    Action(
+        key="plus", shown_key="+", name="faster", label="faster", why_not=_no_speed, in_footer=False,
+        help="half, or twice, the speed of the simulator or the recording",
     ),
     Action(
         key="left_square_bracket", shown_key="[", name="earlier", label="earlier", why_not=_one_operation,
@@ -451,14 +519,26 @@ def lab_page() -> Page:
     return Page("IN THE LAB YOU CAN ALSO TYPE", tuple(words), short=True)
 
 
+TIME = ("pause_view", "step_back", "step", "previous", "following", "start", "end", "go_to")
+"""What the footer shows first, where one looks back."""
+
+
 def hints(view: View) -> tuple[Hint, ...]:
     """The footer: what each key does, and which cannot be used now."""
     if view.narration is not None:
-        return tuple(action.hint(view) for action in (*PRESENTING, *map(find, ALSO_PRESENTING)))
+        time = TIME if view.moment.behind else ()
+        return tuple(action.hint(view) for action in (*PRESENTING, *map(find, (*time, *ALSO_PRESENTING))))
     own = [action for action in ACTIONS if action.in_footer and view.tab in action.tabs]
-    spared = ("freeze", "add", "remove") if own else ()  # or two rows would not hold them
-    others = [action for action in ACTIONS if not action.tabs and action.name not in spared]
-    shown = own + [action for action in others if action.in_footer]
-    if not view.simulated:  # it never can be used there, so the row is better spent
-        shown.remove(find("step"))
-    return tuple(action.hint(view) for action in shown)
+    spared = {"freeze", "slow", "add", "remove"} if own else set()  # or two rows would not hold them
+    others = [action for action in ACTIONS if action.in_footer and not action.tabs]
+    if view.moment.kind == "replay":
+        own = [action for action in own if action.line is None]
+        others = [find("slower"), find("faster"), *(action for action in others if action.line is None)]
+        spared.add("command")
+    elif view.moment.behind:
+        spared |= {"freeze", "slow", "add", "remove"}
+    elif view.moment.kind == "live":  # n can never be used there, and space leads to b
+        spared |= {"step", "step_back"}
+    time_keys = [find(name) for name in TIME] if view.moment.behind else []
+    rest = [action for action in others if action not in time_keys and action.name not in spared]
+    return tuple(action.hint(view) for action in (*time_keys, *own, *rest))

@@ -9,6 +9,8 @@ from kvlab.messages import NodeId
 
 def advice(view: View) -> str:
     """What is amiss comes first; in a cluster that is well, what this stage is about."""
+    if view.moment.behind:
+        return _looking_back(view)
     down, paused = view.in_state("down"), view.in_state("paused")
     if not view.in_state("up"):
         if not down and not paused:
@@ -29,6 +31,24 @@ def advice(view: View) -> str:
     if any(len(held.values) > 1 for held in view.holdings):
         return "Press g to read them all; then w: a write that has seen them replaces them."
     return _when_well(view)
+
+
+def _looking_back(view: View) -> str:
+    """What can be done about the past."""
+    at = view.moment
+    match at.kind:
+        case "live":
+            return "The past. n and b are steps, < and > what happened; space goes on."
+        case "sim" if at.again is not None:
+            return f"All up to step {at.step} is done again; the branch begins there."
+        case "sim":
+            return f"What you do now begins a branch at step {at.step}; space goes on from {at.steps}."
+        case _ if at.place == at.end:
+            return "The recording ends here. space plays it again; b and < lead back."
+        case _ if at.held:
+            return "n and b are steps, < and > lead to what happened; space plays on."
+        case _:
+            return "space holds it; < and > lead to what happened, - and + change the speed."
 
 
 def _across_the_cut(view: View) -> str:

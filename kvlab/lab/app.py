@@ -33,20 +33,20 @@ from kvlab.lab.canvas_widget import LabCanvas
 from kvlab.lab.crash import EVENTS_MAX, LabCrashed, crashed
 from kvlab.lab.draw.screen import command_row, help_pages, screen
 from kvlab.lab.draw.theme import BACKGROUND, TEXT, Theme
-from kvlab.lab.driver import Driver, SimDriver
+from kvlab.lab.driver import Driver
 from kvlab.lab.leaving import leave_at_signals
 from kvlab.lab.narrate import messages, result_of
 from kvlab.lab.source import Source, source_of
-from kvlab.lab.transcript import Transcript
 from kvlab.lab.view import Tab, View, counted, view_of
+from kvlab.lab.when import parse_when
 from kvlab.lab.wire import on_wire
 from kvlab.messages import NodeId, OpId
-from kvlab.script.commands import Cluster
 from kvlab.script.help import Page, help_on
 from kvlab.script.parse import ScriptError, parse_line
+from kvlab.script.rehearsal import Rehearsal
 from kvlab.script.session import Step
 from kvlab.script.words import quoted
-from kvlab.trace.events import AnyEvent, EventsLost, OpStarted, ScriptLine
+from kvlab.trace.events import AnyEvent
 from kvlab.trace.model import Model
 from kvlab.trace.recording import Recorder
 
@@ -58,8 +58,6 @@ NOTICE_S = 3.0
 """What the lab itself has to say stays at least so long."""
 SAID_MAX = 8
 """So many notices can be read once more."""
-WAITING_MAX = 100_000
-"""Events kept while the view is held; older ones are counted as lost."""
 LOAD_RATE = 200
 FIRST_KEY = b"cart:42"
 FIRST_SLOW_MS = 500
@@ -131,20 +129,17 @@ class LabApp(App[None]):
         super().__init__()
         self.driver, self.look, self.animate_messages, self.recorder = driver, theme, animate, recorder
         self.first_put = first_put
-        self.model = Model(driver.world.config)
         self.failure: BaseException | None = None
         """What ended the lab, if it was not the person."""
         self.cluster_ready = False
-        self.held = False
         self.selected: OpId | None = None
         """The operation shown; None follows the last one."""
         self._source: Source | None = None
         """The file that runs, once somebody has looked at the code."""
         self._chosen = -1
         """Which event of it is looked at; -1 follows the last one."""
-        self._waiting: deque[AnyEvent] = deque(maxlen=WAITING_MAX)
-        self._missed = 0
-        self._held_at_ms = 0.0
+        self._newest: tuple[int, OpId | None] = (0, None)
+        """The last place that was shown, and the operation that had been begun last there."""
         self._dirty = True
         self._notice = ""
         self._noticed_s = 0.0
@@ -153,8 +148,6 @@ class LabApp(App[None]):
         self._late: deque[str] = deque()
         """Notices about lines older than the one that the notice shown is about: they wait for their turn."""
         self._said: deque[str] = deque(maxlen=SAID_MAX)
-        self.transcript = Transcript(driver.world.config)
-        self._last: deque[AnyEvent] = deque(maxlen=EVENTS_MAX)
         self._lines = 0
         """How many lines have been begun."""
         self._page: Callable[[View], Page] | None = None
@@ -173,7 +166,6 @@ class LabApp(App[None]):
         self._moving = False
         self._server = 0
         """The process that shows this one in a browser, if one does."""
-        self._unwatch: Callable[[], None] = lambda: None
         self._canvas = LabCanvas()
         self._line = CommandLine()
 
@@ -183,10 +175,15 @@ class LabApp(App[None]):
         yield self._canvas
         yield self._line
 
+    @property
+    def model(self) -> Model:
+        """The cluster at the cursor."""
+        return self.driver.model
+
     def on_mount(self) -> None:
-        self._unwatch = self.driver.world.watch(self.on_cluster_event)
+        self.driver.watch(self.on_cluster_event)
         if self.recorder is not None:
-            self.driver.world.watch(self.recorder)
+            self.driver.record(self.recorder)
             self.set_interval(1.0, self.recorder.flush)
         self.set_interval(1 / FLUSH_HZ, self._catch_up)
         self._animation = self.set_interval(1 / ANIMATION_HZ, self._move, pause=True)
@@ -203,12 +200,9 @@ class LabApp(App[None]):
 
     async def _open(self) -> None:
         """Start the cluster, and give it something to do that can be watched."""
-        await self.driver.start()
+        self._say(await self.driver.start())
         self.cluster_ready = True
         self._dirty = True
-        self.transcript.config = self.driver.world.config  # data of before may have changed it
-        world = self.driver.world  # the line without which the others would not come to the same
-        world.tell(ScriptLine(world.at_ms(), NodeId(""), str(Cluster.of(world.config))))
         if not self.first_put:
             return
         view = self.view()
@@ -234,8 +228,9 @@ class LabApp(App[None]):
 
     def crash(self, error: BaseException) -> LabCrashed:
         """Leave a report of this, and return what is to be raised."""
-        config, done = self.driver.world.config, self.transcript.scenario()
-        return crashed(error, config, self.driver.kind, self._last, done)
+        driver = self.driver
+        last = list(driver.timeline.last(EVENTS_MAX))
+        return crashed(error, driver.config, driver.kind, last, driver.transcript.scenario())
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Do this beside the screen. What nobody expected ends the lab, and is raised after it."""
@@ -252,13 +247,9 @@ class LabApp(App[None]):
 
     async def replace_driver(self, driver: Driver) -> None:
         """Go on with another cluster of the same kind, not yet started: this one is ended, and forgotten."""
-        self._unwatch()
         old, self.driver = self.driver, driver
-        self.cluster_ready, self.selected, self._missed = False, None, 0
-        self.model = Model(driver.world.config)
-        self.transcript = Transcript(driver.world.config)
-        self._waiting.clear()
-        self._unwatch = driver.world.watch(self.on_cluster_event)
+        self.cluster_ready, self.selected, self._newest = False, None, (0, None)
+        driver.watch(self.on_cluster_event)
         self._dirty = True
         await old.close()
 
@@ -274,30 +265,27 @@ class LabApp(App[None]):
     # -- events in, pictures out -----------------------------------------------------------------
 
     def on_cluster_event(self, event: AnyEvent) -> None:
-        """Fold one event in, or put it aside while the view is held."""
-        self._last.append(event)
-        if self.held and not self.driver.freezes:
-            self._missed += 1
-            self._dirty = True  # the badge counts them
-            self._waiting.append(event)
-            return
-        self.model.apply(event)
+        """It stands in the log already; `_catch_up` looks at that."""
         self._dirty = True
-        if isinstance(event, OpStarted):
-            self.selected, self._chosen = None, -1  # a new operation is what one wants to see
 
     def _catch_up(self) -> None:
         now_s = time.monotonic()
         elapsed_s, self._ticked_s = now_s - self._ticked_s, now_s
-        if not self.held:
-            try:
-                self._dirty |= self.driver.tick(elapsed_s)
-            except Exception as error:  # a bug in a stage: its world stands still, the lab does not
-                self._hold(True)
-                self._say(f"The simulation stopped: {type(error).__name__}: {error}")
+        try:
+            self._dirty |= self.driver.tick(elapsed_s)
+        except Exception as error:  # a bug in a stage: its world stands still, the lab does not
+            self.driver.hold()
+            self._say(f"The simulation stopped: {type(error).__name__}: {error}")
         self._change_notice(now_s)
         if self._dirty and not self._moving:
             self._draw()
+
+    def _follow_operations(self) -> None:
+        """An operation that begins is what one wants to see; not so while going back in time."""
+        place, newest = self.driver.timeline.at, next(reversed(self.model.operations), None)
+        if newest != self._newest[1] and place > self._newest[0]:
+            self.selected, self._chosen = None, -1
+        self._newest = (place, newest)
 
     def _change_notice(self, now_s: float) -> None:
         """Once a notice has stood long enough, the next one follows, or what has happened since."""
@@ -314,17 +302,20 @@ class LabApp(App[None]):
 
     def view(self) -> View:
         """What is to be shown now."""
-        at_ms = self._held_at_ms if self.held and not self.driver.freezes else self.driver.world.at_ms()
-        view = view_of(self.model, self.selected, at_ms)
+        driver = self.driver
+        self._follow_operations()
+        view = view_of(self.model, self.selected, driver.shown_ms())
+        starting = driver.behind and not any(node.state != "starting" for node in view.nodes)
         question = ""
         if self._asking is not None:
             numbers = " ".join(node[1:] for node in self._asking.nodes(view))
             question = f"{self._asking.label} which node? {numbers}   (Esc: none) {self._number}"
         view = msgspec.structs.replace(
             view,
-            simulated=self.driver.freezes,
-            ready=self.cluster_ready,
-            badge=self.driver.badge(self.held, self._missed),
+            simulated=driver.kind == "sim",
+            ready=self.cluster_ready and not starting,
+            moment=driver.moment(),
+            why_not_do=self.why_not_do(),
             notice=self._notice,
             said=tuple(reversed(self._said)),
             prompt=question,
@@ -333,26 +324,29 @@ class LabApp(App[None]):
             chosen=self._chosen,
             source=self._source,
             moving=self.animate_messages,
-            **self._wire(at_ms),
-            **self._loading(at_ms),
+            **self._wire(),
+            **self._loading(),
         )
         page = self._page(view) if self._page is not None else None
         return msgspec.structs.replace(view, hints=actions.hints(view), page=page)
 
-    def _wire(self, at_ms: float) -> dict[str, Any]:
-        """What the messages tab shows. It is only asked for when that is open: the simulator has to look."""
-        under_way = self.driver.under_way() if self.tab == "messages" else None
-        wire = {"wire": on_wire(self.model, at_ms, under_way)} if under_way is not None else {}
-        in_hand = self.driver.freezes
-        return {"picked": self.picked, "heartbeats": self.heartbeats, "in_hand": in_hand, **wire}
+    def why_not_do(self) -> str:
+        """Why nothing can be done to the cluster where the cursor is; "" if it can."""
+        return self.driver.why_not_do()
 
-    def _loading(self, at_ms: float) -> dict[str, Any]:
+    def _wire(self) -> dict[str, Any]:
+        """What the messages tab shows. It is only asked for when that is open: the simulator has to look."""
+        driver = self.driver
+        under_way = driver.under_way() if self.tab == "messages" else None
+        wire = {"wire": on_wire(self.model, driver.shown_ms(), under_way)} if under_way is not None else {}
+        return {"picked": self.picked, "heartbeats": self.heartbeats, "in_hand": driver.in_hand, **wire}
+
+    def _loading(self) -> dict[str, Any]:
         """What the load tab says of the load that was begun last."""
-        under_way = list(self.driver.session.loading.values())
-        if not under_way:
+        if (under_way := self.driver.loading()) is None:
             return {"load_rate": self.load_rate}
-        load, since_ms = under_way[-1].load, under_way[-1].since_ms
-        left_ms = load.ms - (at_ms - since_ms)
+        load, since_ms = under_way.load, under_way.since_ms
+        left_ms = load.ms - (self.driver.shown_ms() - since_ms)
         return {"loading": str(load), "load_left_ms": left_ms, "load_rate": self.load_rate}
 
     def _draw(self) -> None:
@@ -362,7 +356,7 @@ class LabApp(App[None]):
         self._canvas.show(screen(view, size, self.look))
         self._line.styles.margin = (max(0, command_row(view, size)), 0, 0, 0)
         waits = view.op is not None and not view.op.outcome and view.now_ms - view.op.started_ms > WAITS_MS
-        moving = (bool(view.flights) or waits) and self.animate_messages and not self.held
+        moving = (bool(view.flights) or waits) and self.animate_messages and not self.driver.held
         if self._animation is not None and moving != self._moving:
             self._moving = moving
             if moving:
@@ -436,13 +430,25 @@ class LabApp(App[None]):
             case "save":
                 self._line.open("save ")
             case "pause_view":
-                self._hold(not self.held)
+                self._hold(not self.driver.held)
             case "step":
-                self._step()
+                self._say(self.driver.step())
+            case "step_back":
+                self._say(self.driver.back())
+            case "following":
+                self._say(self.driver.next())
+            case "previous":
+                self._say(self.driver.previous())
+            case "start":
+                self._say(self.driver.to_start())
+            case "end":
+                self._say(self.driver.to_end())
+            case "go_to":
+                self._line.open("goto ")
             case "slower" | "faster":
-                if isinstance(self.driver, SimDriver):
-                    self.driver.change_speed(1 if name == "faster" else -1)
-                    self._say(f"{self.driver.speed:g} simulated seconds a second.")
+                self.driver.change_speed(1 if name == "faster" else -1)
+                seconds = "simulated seconds" if self.driver.kind == "sim" else "seconds"
+                self._say(f"{self.driver.speed:g} {seconds} a second.")
             case "upwards" | "downwards":
                 self._go(view, -1 if name == "upwards" else 1)
             case "heartbeats":
@@ -535,6 +541,8 @@ class LabApp(App[None]):
             self._help_on(rest.strip())
         elif first in ("save", "save!"):
             self._save(rest.strip(), overwrite=first == "save!")
+        elif first == "goto":
+            self._go_to(rest)
         elif action := actions.typed(" ".join(text.split())):
             self.action_act(action.name)
         else:
@@ -548,17 +556,23 @@ class LabApp(App[None]):
         else:
             self._page = lambda _: page
 
+    def _go_to(self, where: str) -> None:
+        try:
+            self._say(self.driver.go_to(parse_when(where)))
+        except UserError as error:
+            self._say(f"{error}.")
+
     def _save(self, name: str, *, overwrite: bool) -> None:
         """Write what was done to a file, and say so."""
         if not name:
             self._say("save: expected the name of a file, such as: save mine.scenario")
             return
         try:
-            self.transcript.save(Path(name), overwrite=overwrite)
+            self.driver.transcript.save(Path(name), overwrite=overwrite)
         except UserError as error:
             self._say(f"{error}.")
         else:
-            count = len(self.transcript)
+            count = len(self.driver.transcript)
             self._say(f"{counted(count, 'line')} saved; do them again with: kvlab run {quote(name)}")
 
     # -- what they do ----------------------------------------------------------------------------
@@ -570,15 +584,20 @@ class LabApp(App[None]):
         try:
             if not self.cluster_ready:
                 raise UserError("The cluster is still starting; wait until its nodes answer.")
-            step = await self.driver.do(parse_line(text))
-            self.transcript.add(step)
-            self._report(step, line)
+            command = parse_line(text)
+            if why := self.why_not_do():
+                raise UserError(f"{text} cannot be done now: {why}.")
+            if self.driver.behind:  # a slip shall not cost what came after
+                members = [node.node for node in self.model.nodes.values() if node.state != "left"]
+                Rehearsal(self.driver.config, members).consider(command)
+                if notice := await self.driver.branch():
+                    self._say(notice, line)
+            self._report(await self.driver.do(command), line)
         except ScriptError as error:
             problem = error.problems[0]
             usage = f" Usage: {problem.usage}" if problem.usage else ""
             self._say(f"{text}: {problem.message}.{usage}", line)
         except KvlabError as error:
-            self.transcript.not_done(text, self.driver.world.at_ms(), str(error))
             self._say(str(error), line)
 
     def _report(self, step: Step, line: int) -> None:
@@ -588,32 +607,24 @@ class LabApp(App[None]):
         self._dirty = True
 
     def _hold(self, held: bool) -> None:
-        """Hold the view still, or let it catch up with what happened meanwhile."""
-        if held == self.held:
-            return
-        self.held = held
+        """Hold time, or let it go on."""
+        driver = self.driver
         self._dirty = True
-        if held:
-            self._held_at_ms = self.driver.world.at_ms()
-            if self.driver.freezes:
-                self._say("The simulated world stands still: n makes one step, space lets it go on.")
-            else:
-                self._say("The view is held, the processes go on. space catches up with them.")
+        if not held:
+            driver.go_on()
+            self._say("")
             return
-        self._say("")
-        if (gone := self._missed - len(self._waiting)) > 0:
-            self.model.apply(EventsLost(self._waiting[0].at_ms, NodeId(""), gone))
-        for event in self._waiting:
-            self.model.apply(event)
-        self._waiting.clear()
-        self._missed = 0
-
-    def _step(self) -> None:
-        if not isinstance(self.driver, SimDriver):
-            return
-        self._hold(True)
-        happened = self.driver.step()
-        self._say("" if happened else "Nothing is left to happen: give the cluster something to do.")
+        driver.hold()
+        match driver.moment().kind:
+            case "sim":
+                self._say(
+                    "The simulated world stands still: n and b are steps, space lets it go on. Who does "
+                    "something after b begins a branch there."
+                )
+            case "live":
+                self._say("The view is held, the processes go on. b looks back, space catches up with them.")
+            case "replay":
+                self._say("")
 
     def _select(self, view: View, by: int) -> None:
         names = list(self.model.operations)

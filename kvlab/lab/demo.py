@@ -22,7 +22,7 @@ from kvlab.errors import KvlabError
 from kvlab.lab import actions
 from kvlab.lab.app import LabApp
 from kvlab.lab.draw.theme import Theme
-from kvlab.lab.driver import Driver, SimDriver
+from kvlab.lab.driver import SimDriver, WorldDriver
 from kvlab.lab.presenter import JUDGEMENTS, Group, Presenter, scenes
 from kvlab.lab.view import Narration, View
 from kvlab.script.commands import Heal
@@ -51,7 +51,7 @@ class DemoApp(LabApp):
     def __init__(
         self,
         scenario: Scenario,
-        make_driver: Callable[[], Driver],
+        make_driver: Callable[[], WorldDriver],
         theme: Theme,
         *,
         animate: bool = True,
@@ -62,7 +62,7 @@ class DemoApp(LabApp):
         self.presenter = Presenter(scenes(scenario))
         self.make_driver, self.pace = make_driver, pace
         self._talk: asyncio.Task[None] | None = None
-        self._ending: list[Driver] = []
+        self._ending: list[WorldDriver] = []
         self._slow_motion = False
 
     async def _open(self) -> None:
@@ -96,16 +96,13 @@ class DemoApp(LabApp):
         while self.presenter.target is not None and isinstance(self.driver, SimDriver):
             if all(step.done() for step in begun):
                 break
-            self._dirty |= self.driver.tick(HURRY_S)
+            self._dirty |= self.driver.hurry(HURRY_S)
             await asyncio.sleep(0)
         try:
             steps = await asyncio.gather(*begun)
         except KvlabError as error:
             asked = "; ".join(str(line.command) for line in lines)
-            self.transcript.not_done(asked, self.driver.world.at_ms(), str(error))
             return Failure(asked, str(error))
-        for step in steps:
-            self.transcript.add(step)
         return next((step.failure for step in steps if step.failure is not None), None)
 
     async def _let_it_be_seen(self, lines: Group) -> None:
@@ -120,6 +117,7 @@ class DemoApp(LabApp):
         if before is not None:
             before.cancel()
             await asyncio.gather(before, return_exceptions=True)
+        assert isinstance(self.driver, WorldDriver)
         self._ending.append(self.driver)
         await self.replace_driver(self.make_driver())
         self._ending.clear()
@@ -176,7 +174,7 @@ class DemoApp(LabApp):
 
     @property
     def _slow_ms(self) -> int:
-        return self.driver.world.config.timeout_ms // SLOW_SHARE
+        return self.driver.config.timeout_ms // SLOW_SHARE
 
     async def _slow_links(self) -> None:
         """In slow motion, slow every link that the script itself has left alone."""
@@ -187,6 +185,7 @@ class DemoApp(LabApp):
         await self._set_links({float(self._slow_ms)}, 0)
 
     async def _set_links(self, having_ms: set[float], delay_ms: int) -> None:
+        assert isinstance(self.driver, WorldDriver)
         world = self.driver.world
         for a, b in combinations(world.members(), 2):
             if world.faults.link(a, b).delay_ms in having_ms:
@@ -194,8 +193,14 @@ class DemoApp(LabApp):
 
     # -- what is shown ---------------------------------------------------------------------------
 
+    def why_not_do(self) -> str:
+        past = "a talk goes on from the present; End goes back to it" if self.driver.behind else ""
+        return past or super().why_not_do()
+
     def view(self) -> View:
-        view = msgspec.structs.replace(super().view(), narration=narration_of(self.presenter))
+        told = narration_of(self.presenter)
+        told = msgspec.structs.replace(told, past=self.driver.behind)
+        view = msgspec.structs.replace(super().view(), narration=told)
         return msgspec.structs.replace(view, hints=actions.hints(view))
 
 

@@ -11,16 +11,14 @@ import signal
 import sys
 import threading
 import time
-from collections import deque
 from pathlib import Path
 from typing import TextIO
 
-from kvlab.errors import KvlabError, UserError
+from kvlab.errors import KvlabError
 from kvlab.lab import actions
 from kvlab.lab.crash import EVENTS_MAX, LabCrashed, crashed
 from kvlab.lab.driver import Driver
 from kvlab.lab.narrate import result_of, sentences
-from kvlab.lab.transcript import Transcript
 from kvlab.lab.view import view_of
 from kvlab.script.commands import Cluster
 from kvlab.script.help import help_on
@@ -32,17 +30,32 @@ TICK_S = 0.05
 """How often a simulated world is let go on."""
 
 
+class Teller:
+    """Which events are worth a sentence, and which."""
+
+    def __init__(self) -> None:
+        self._latest: AnyEvent | None = None
+        self._told = ""
+
+    def sentence(self, model: Model, event: AnyEvent) -> str:
+        """What is to be told of this event, which `model` has taken in; "" if nothing."""
+        if model.latest is self._latest:
+            return ""
+        self._latest, before = model.latest, self._told
+        self._told, _ = sentences(view_of(model, None, event.at_ms))
+        if self._told == before:  # as for each of the links of a node that was made slow
+            return ""
+        return f"{event.at_ms / 1000:.1f} s: {self._told}"
+
+
 class Plain:
     """The lab over one driver, told in sentences."""
 
     def __init__(self, driver: Driver, source: TextIO, sink: TextIO) -> None:
         self.driver, self.source, self.sink = driver, source, sink
-        self.model = Model(driver.world.config)
-        self.transcript = Transcript(driver.world.config)
         self.unheard: OSError | None = None
         """Nobody reads any more: that ends the lab."""
-        self._told = ""
-        self._last: deque[AnyEvent] = deque(maxlen=EVENTS_MAX)
+        self._teller = Teller()
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._stop = asyncio.Event()
 
@@ -51,7 +64,7 @@ class Plain:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop.set)
-        self.driver.world.watch(self.on_cluster_event)
+        self.driver.watch(self.on_cluster_event)
         work = [asyncio.ensure_future(part) for part in (self._work(), self._tick(), self._stop.wait())]
         try:
             done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
@@ -64,20 +77,15 @@ class Plain:
             await self.driver.close()
 
     def on_cluster_event(self, event: AnyEvent) -> None:
-        """Fold it in; tell it if it is worth that."""
-        self._last.append(event)
-        before = self.model.latest
-        self.model.apply(event)
-        if self.model.latest is not before:
-            what, _ = sentences(view_of(self.model, None, event.at_ms))
-            if what != self._told:  # as for each of the links of a node that was made slow
-                self._say(f"{event.at_ms / 1000:.1f} s: {what}")
-            self._told = what
+        """Tell it, if it is worth that."""
+        if sentence := self._teller.sentence(self.driver.model, event):
+            self._say(sentence)
 
     def crash(self, error: Exception) -> LabCrashed:
         """Leave a report of this, and return what is to be raised."""
-        config, done = self.driver.world.config, self.transcript.scenario()
-        return crashed(error, config, self.driver.kind, self._last, done)
+        driver = self.driver
+        last = list(driver.timeline.last(EVENTS_MAX))
+        return crashed(error, driver.config, driver.kind, last, driver.transcript.scenario())
 
     def _say(self, text: str) -> None:
         try:
@@ -97,9 +105,7 @@ class Plain:
     async def _work(self) -> None:
         """Start the cluster, and do what is typed until there is no more of it."""
         await self.driver.start()
-        world = self.driver.world
-        self.transcript.config = world.config
-        self._say(f"The cluster: {Cluster.of(world.config)}. Type a line, such as: put cart:42 milk")
+        self._say(f"The cluster: {Cluster.of(self.driver.config)}. Type a line, such as: put cart:42 milk")
         self._say("help lists them, save FILE keeps what was done, quit or the end of the input ends it.")
         threading.Thread(target=self._read, args=(asyncio.get_running_loop(),), daemon=True).start()
         while (line := await self._lines.get()) is not None:
@@ -125,21 +131,16 @@ class Plain:
                 page = help_on(rest.strip())
                 self._say("\n".join([page.title, *page.paragraphs]))
             elif first in ("save", "save!") and rest:
-                self.transcript.save(Path(rest.strip()), overwrite=first == "save!")
+                self.driver.transcript.save(Path(rest.strip()), overwrite=first == "save!")
                 self._say(f"Saved: {rest.strip()}")
             elif actions.typed(" ".join(text.split())) is not None:
                 self._say(f"{text}: that is for the lab with a screen; here are only sentences.")
             else:
-                step = await self.driver.do(parse_line(text))
-                self.transcript.add(step)
-                if result := result_of(step):
+                if result := result_of(await self.driver.do(parse_line(text))):
                     self._say(result)
         except ScriptError as error:
             problem = error.problems[0]
             self._say(f"{text}: {problem.message}." + (f" Usage: {problem.usage}" if problem.usage else ""))
-        except UserError as error:
-            self.transcript.not_done(text, self.driver.world.at_ms(), str(error))
-            self._say(f"{error}.")
         except KvlabError as error:
             self._say(f"{error}.")
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import msgspec
 
@@ -27,7 +28,7 @@ from kvlab.trace.model import Model
 CHUNK = 1000
 """Events from one copy of the model to the next: some milliseconds of folding."""
 EVENTS_MAX = 60_000
-"""Some 30 MB. A cluster of five that is left alone tells a few hundred events a second."""
+"""25 to 35 MB. A cluster of five in which nodes gossip tells some 200 a second, so this is five minutes."""
 
 
 class Chunk(msgspec.Struct):
@@ -54,7 +55,7 @@ class Timeline:
         self._at = 0
 
     def append(self, event: AnyEvent, step: int = 0) -> None:
-        """One more event. `step` is that of the simulator, and never goes down."""
+        """One more event. `step` counts what the simulator has done (its moves), and never goes down."""
         chunk = self._chunks[-1]
         if len(chunk.events) == CHUNK:
             chunk = Chunk(self._newest.copy(), [], [])
@@ -67,6 +68,16 @@ class Timeline:
         self.end += 1
 
     # -- the cursor ------------------------------------------------------------------------------
+
+    @property
+    def first_ms(self) -> float:
+        """From when on one can look back."""
+        return self._chunks[0].model.at_ms
+
+    @property
+    def end_ms(self) -> float:
+        """The time of the latest event."""
+        return self._newest.at_ms
 
     @property
     def model(self) -> Model:
@@ -131,6 +142,17 @@ class Timeline:
                 return k
         return None
 
+    def place_at(self, at_ms: float) -> int:
+        """The place after all that was told up to this time."""
+        chunks, place = list(self._chunks), self.first
+        while len(chunks) > 1 and chunks[1].model.at_ms <= at_ms:
+            place += len(chunks.pop(0).events)
+        for event in chunks[0].events:
+            if event.at_ms > at_ms:
+                break
+            place += 1
+        return place
+
     def place_of(self, step: int) -> int:
         """The place after this step of the simulator."""
         found = self.first
@@ -146,6 +168,10 @@ class Timeline:
             return 0
         chunk, offset = self._chunk(place - 1)
         return chunk.steps[offset]
+
+    def last(self, count: int) -> Iterator[AnyEvent]:
+        """The last so many events that are kept, the oldest first."""
+        return islice(self, max(0, self.end - self.first - count), None)
 
     def __iter__(self) -> Iterator[AnyEvent]:
         """What is still kept, the oldest first."""

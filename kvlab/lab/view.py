@@ -149,6 +149,57 @@ class Narration(msgspec.Struct, frozen=True, kw_only=True):
     again: bool = False
     """Whether the cluster is being brought to this step from the first."""
     why_not_next: str = ""
+    past: bool = False
+    """Whether what is shown above is not the present."""
+
+
+def clock(at_ms: float) -> str:
+    """Minutes, seconds and tenths: 00:12.4; with hours, if there are any."""
+    tenths = int(at_ms // 100)
+    hours, minutes = divmod(tenths // 600, 60)
+    seconds = f"{minutes:02}:{tenths // 10 % 60:02}.{tenths % 10}"
+    return f"{hours}:{seconds}" if hours else seconds
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in time the screen is: a cursor in the log of all that was told."""
+
+    kind: Literal["live", "sim", "replay"] = "live"
+    held: bool = False
+    """Whether what is shown stands still."""
+    behind: bool = False
+    """Whether it is not the present."""
+    at_ms: float = 0.0
+    first_ms: float = 0.0
+    """From when on one can look back."""
+    end_ms: float = 0.0
+    place: int = 0
+    """After so many events of the log."""
+    first: int = 0
+    end: int = 0
+    step: int = 0
+    """Of the simulator, as are the next two."""
+    steps: int = 0
+    again: int | None = None
+    """How many steps have been done again, while a branch is being made."""
+    speed: float = 1.0
+
+    @property
+    def badge(self) -> str:
+        """What the screen always says of time."""
+        speed = f" x{self.speed:g}" if self.speed != 1.0 else ""
+        match self.kind:
+            case "live":
+                return f"PAUSED +{self.end - self.place}" if self.held else "LIVE"
+            case "sim" if self.again is not None:
+                return f"SIM again {self.again} of {self.step}"
+            case "sim" if self.behind:
+                return f"SIM step {self.step} of {self.steps}"
+            case "sim":
+                return f"SIM step {self.steps}{speed}{' PAUSED' if self.held else ''}"
+            case "replay":
+                how = "" if not self.held else " END" if self.place == self.end else " PAUSED"
+                return f"REPLAY {clock(self.at_ms)}{speed}{how}"
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +209,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     simulated: bool = False
     ready: bool = True
-    badge: str = "LIVE"
+    moment: Moment = Moment()
+    why_not_do: str = ""
+    """Why nothing can be done to the cluster where the cursor is."""
     now_ms: float = 0.0
     nodes: tuple[Node, ...] = ()
     ring: RingSpec

@@ -14,6 +14,7 @@ line. Anything else that cannot be understood is an error that names the file an
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
@@ -80,6 +81,14 @@ class Recorder:
 
     def _write(self, line: msgspec.Struct) -> None:
         self._file.write(_encoder.encode(line) + b"\n")
+
+    def keep(self, events: int) -> None:
+        """Forget what came after so many events: the simulator was brought back to where it was then."""
+        self.flush()
+        with self.path.open("rb") as file:
+            end = sum(len(line) for line in islice(file, events + 1))
+        self._file.seek(end)
+        self._file.truncate()
 
     def flush(self) -> None:
         """Hand everything to the operating system."""

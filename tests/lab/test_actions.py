@@ -8,7 +8,7 @@ import pytest
 from kvlab.config import NODES_MAX
 from kvlab.lab.actions import ACTIONS, Action, find, hints, typed
 from kvlab.lab.narrate import sentences
-from kvlab.lab.view import View
+from kvlab.lab.view import Moment, View
 from kvlab.messages import NodeId
 from kvlab.script.parse import ScriptError, parse_line
 from kvlab.trace.events import AnyEvent, LineFailed, NodePaused, ScriptLine
@@ -106,7 +106,7 @@ def test_the_footer_shows_every_state_of_every_key() -> None:
         "q",
     }
     assert "n" not in {hint.key for hint in hints(WELL)}
-    assert "n" in {hint.key for hint in hints(view(births(), simulated=True))}
+    assert "n" in {hint.key for hint in hints(view(births(), moment=Moment(kind="sim")))}
 
 
 @pytest.mark.parametrize(

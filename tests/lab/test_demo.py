@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from kvlab.lab.demo import DemoApp
 from kvlab.lab.draw.theme import Theme
-from kvlab.lab.driver import Driver, LiveDriver, SimDriver
+from kvlab.lab.driver import LiveDriver, SimDriver, WorldDriver
 from kvlab.lab.plain_demo import Enter, present
 from kvlab.script.parse import Scenario, parse
 from kvlab.script.run import config_of
@@ -37,14 +37,14 @@ say     "That is all."
 """
 
 
-def sim(scenario: Scenario) -> Driver:
+def sim(scenario: Scenario) -> WorldDriver:
     return SimDriver(SimWorld(config_of(scenario)))
 
 
 def demo(
     test: Callable[[Pilot[None], DemoApp], Awaitable[None]],
     talk: str = TALK,
-    make: Callable[[Scenario], Driver] = sim,
+    make: Callable[[Scenario], WorldDriver] = sim,
     size: tuple[int, int] = (80, 24),
 ) -> None:
     """Present the talk without pauses, and run this test on it; every node is ended after."""
@@ -163,7 +163,7 @@ def test_the_keys_of_a_demo_stand_in_its_help() -> None:
 
 
 def test_real_processes_are_slowed_brought_back_and_all_ended() -> None:
-    def live(scenario: Scenario) -> Driver:
+    def live(scenario: Scenario) -> WorldDriver:
         return LiveDriver(ProcessWorld(config_of(scenario), port=next_ports()))
 
     pids: set[int] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 
@@ -15,7 +16,7 @@ from kvlab.lab.draw.screen import compose, help_pages, screen
 from kvlab.lab.draw.theme import DEAD, TEXT, Theme
 from kvlab.lab.narrate import sentences
 from kvlab.lab.source import parsed
-from kvlab.lab.view import Flight, View
+from kvlab.lab.view import Flight, Moment, View
 from kvlab.messages import NodeId, RingSpec
 from kvlab.script.commands import USAGE
 from kvlab.script.help import help_on
@@ -42,6 +43,7 @@ from tests.lab.stories import (
 
 GOLDEN = Path(__file__).parent / "golden"
 SIZES = ((80, 24), (120, 40))
+PAST = Moment(held=True, behind=True, at_ms=12_430.0, end_ms=15_600.0, place=16, end=328)
 
 
 def scenes() -> dict[str, View]:
@@ -58,7 +60,27 @@ def scenes() -> dict[str, View]:
         "silent": view(births(), death("n3", 290), put(silent="n3"), tab="operation"),
         "code": view(births(), late_put(), stage=5, tab="code", chosen=8, source=parsed("tiny.py", CODE)),
         "messages": view(
-            births(), put(), under_way(), tab="messages", simulated=True, in_hand=True, picked="n1.0.52"
+            births(),
+            put(),
+            under_way(),
+            tab="messages",
+            simulated=True,
+            in_hand=True,
+            picked="n1.0.52",
+            moment=Moment(kind="sim", held=True, step=97, steps=97),
+        ),
+        "past-live": view(births(), put()[:6], moment=PAST, why_not_do="the past"),
+        "past-sim": view(
+            births(),
+            put()[:6],
+            simulated=True,
+            moment=msgspec.structs.replace(PAST, kind="sim", step=41, steps=97),
+        ),
+        "replay": view(
+            births(),
+            put()[:6],
+            moment=msgspec.structs.replace(PAST, kind="replay", speed=4.0),
+            why_not_do="a recording",
         ),
         "load": view(births(), loaded(), tab="load", loading="load 100/s for 30s", load_left_ms=25_000.0),
         "mirrors": view(births(3), mirrored(), stage=2, nodes=3),

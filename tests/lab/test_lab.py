@@ -19,6 +19,7 @@ from kvlab.lab.crash import LabCrashed
 from kvlab.lab.draw.theme import Theme
 from kvlab.lab.driver import Driver, LiveDriver, SimDriver
 from kvlab.script.commands import USAGE, Wait
+from kvlab.script.parse import parse_line
 from kvlab.script.rehearsal import read_scenario
 from kvlab.trace.recording import Recorder, Recording
 from kvlab.world.process import ProcessWorld
@@ -356,7 +357,7 @@ def test_a_cluster_that_cannot_start_ends_the_lab_with_its_reason(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     class Broken(SimDriver):
-        async def start(self) -> None:
+        async def start(self) -> str:
             raise OSError("no more processes")
 
     async def run() -> None:
@@ -369,7 +370,7 @@ def test_a_cluster_that_cannot_start_ends_the_lab_with_its_reason(
 
 def test_an_error_that_has_an_explanation_is_no_crash() -> None:
     class Taken(SimDriver):
-        async def start(self) -> None:
+        async def start(self) -> str:
             raise UserError("port 7001 is taken")
 
     async def run() -> None:
@@ -443,6 +444,8 @@ def test_real_processes_are_watched_held_and_all_ended() -> None:
         await shows(pilot, app, "✓ ok, 1", "3 of 3 replicas hold it")
         seen.extend(node.pid for node in app.model.nodes.values())
         await pilot.press("space", "w")
+        await shows(pilot, app, "w (put) cannot be used now: the view is held")
+        await app.driver.do(parse_line("put cart:42 bread"))  # as another client would
         await until(
             pilot, app, lambda: "PAUSED +" in text(app) and "PAUSED +0" not in text(app), "events missed"
         )

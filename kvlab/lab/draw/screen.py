@@ -12,6 +12,7 @@ from kvlab.lab import actions
 from kvlab.lab.actions import TAB_ACTIONS
 from kvlab.lab.draw import cluster, code, data, load, messages, operation
 from kvlab.lab.draw.canvas import Canvas, Row, Size, fit, shortened, wrapped
+from kvlab.lab.draw.cursor import cursor
 from kvlab.lab.draw.narration import narration, narration_rows
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, BAR, DEAD, DIM, GOOD, TEXT, Theme
 from kvlab.lab.narrate import sentences
@@ -87,7 +88,8 @@ def _header(canvas: Canvas, view: View, theme: Theme) -> None:
     x = canvas.put(1, 0, "kvlab ", theme.style(ACCENT, BAR, bold=True))
     between = theme.glyphs.between
     x = canvas.put(x + 1, 0, f"stage {view.stage.number} {between} {view.stage.name}", theme.style(TEXT, BAR))
-    if view.stage.replicated and canvas.width >= 76:
+    badge = f" {view.moment.badge} "
+    if view.stage.replicated and x + 30 + len(badge) < canvas.width:
         zones = len({node.zone for node in view.nodes})
         where = f" in {zones} zones" if zones > 1 and canvas.width >= 100 else ""
         copies = "copy" if view.n == 1 else "copies"
@@ -95,10 +97,9 @@ def _header(canvas: Canvas, view: View, theme: Theme) -> None:
     up = len(view.in_state("up"))
     well = up == len(view.nodes)
     x = canvas.put(x + 3, 0, f"{up}/{len(view.nodes)} up", theme.style(GOOD if well else BAD, BAR, bold=True))
-    if view.lost and x + 24 < canvas.width - len(view.badge):
+    if view.lost and x + 24 < canvas.width - len(badge):
         canvas.put(x + 3, 0, f"{view.lost} events lost", theme.style(BAD, BAR))
-    badge = f" {view.badge} "
-    colour = GOOD if view.badge == "LIVE" else ACCENT
+    colour = GOOD if view.moment.kind == "live" and not view.moment.behind else ACCENT
     canvas.put(canvas.width - len(badge) - 1, 0, badge, theme.style(BACKGROUND, colour, bold=True))
 
 
@@ -220,7 +221,10 @@ def _command(canvas: Canvas, y: int, view: View, theme: Theme) -> None:
         canvas.put(1, y, fit(view.prompt, canvas.width - 2), theme.style(ACCENT, bold=True))
         return
     last = next((getattr(entry, "line", "") for entry in reversed(view.log) if hasattr(entry, "line")), "")
-    x = canvas.put(1, y, f"{theme.glyphs.prompt} ", theme.style(DIM))
+    x = 1
+    if view.moment.behind:
+        x = cursor(canvas, x, y, view.moment, canvas.width // 2, theme) + 3
+    x = canvas.put(x, y, f"{theme.glyphs.prompt} ", theme.style(DIM))
     canvas.put(x, y, fit(last, canvas.width - x - 1, theme.glyphs.more), theme.style(DIM))
 
 

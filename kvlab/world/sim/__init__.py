@@ -17,7 +17,7 @@ same world again as it was at an earlier step.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context
 from random import Random
 from typing import Any, TypeVar
@@ -77,6 +77,18 @@ class SimWorld(World):
         return self.loop.steps
 
     @property
+    def moves(self) -> int:
+        """How many steps it has made and how many actions were begun between them, together."""
+        return self.steps + len(self._actions)
+
+    def counted(self, moves: int) -> tuple[int, int]:
+        """Of so many moves, how many were steps and how many were actions."""
+        begun = 0
+        while begun < len(self._actions) and self._actions[begun][0] + begun < moves:
+            begun += 1
+        return moves - begun, begun
+
+    @property
     def messages(self) -> int:
         """How many messages have been sent."""
         return self._network.messages
@@ -113,21 +125,30 @@ class SimWorld(World):
         """The same world as it was after `to_step` steps: a new one, in which all that was submitted by
         then is submitted again at the same steps. Costs what those steps cost. This one is left alone.
         """
-        if not 0 <= to_step <= self.steps:
-            raise ValueError(f"this world has made {self.steps} steps, so there is no step {to_step}")
         again = SimWorld(self.config)
         if watcher is not None:
             again.watch(watcher)
-        for step, at_s, action in self._actions:
-            if step > to_step:
-                break
-            while again.steps < step:
-                again.step()
+        for _ in self.rewinding(again, to_step):
+            pass
+        return again
+
+    def rewinding(self, again: SimWorld, to_step: int, begun: int | None = None) -> Iterator[None]:
+        """The same a little at a time: brings `again`, a new world, to that step, and lets somebody else have
+        a turn every 500 steps, some 10 ms. `begun` is how many actions are submitted again; None for all
+        that were by then."""
+        if not 0 <= to_step <= self.steps:
+            raise ValueError(f"this world has made {self.steps} steps, so there is no step {to_step}")
+        for step, at_s, action in [done for done in self._actions[:begun] if done[0] <= to_step]:
+            yield from again._step_to(step)
             again.loop.pass_to(at_s)
             again.submit(action)
-        while again.steps < to_step:
-            again.step()
-        return again
+        yield from again._step_to(to_step)
+
+    def _step_to(self, step: int) -> Iterator[None]:
+        while self.steps < step:
+            self.step()
+            if self.steps % 500 == 0:
+                yield
 
     # -- World -----------------------------------------------------------------------------------
 
