@@ -61,6 +61,8 @@ SAID_MAX = 8
 LOAD_RATE = 200
 FIRST_KEY = b"cart:42"
 FIRST_SLOW_MS = 500
+OPEN_THE_LINE = ("command", "save")
+"""These keys act before the next one is looked at, which belongs to the line already."""
 
 
 class CommandLine(Input):
@@ -78,7 +80,7 @@ class CommandLine(Input):
         self.cursor_position = len(text)
         self._at = len(self.typed)
         self.display = True
-        self.focus()
+        self.screen.set_focus(self)  # now: `focus()` would do it later, and lose the keys that come before
 
     def shut(self) -> None:
         self.display = False
@@ -110,7 +112,13 @@ class LabApp(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(action.key, f"act('{action.name}')", action.label, show=False)
+            Binding(
+                action.key,
+                f"act('{action.name}')",
+                action.label,
+                show=False,
+                priority=action.name in OPEN_THE_LINE,
+            )
             for action in actions.ACTIONS
         ),
         Binding("escape", "cancel", show=False),
@@ -393,6 +401,10 @@ class LabApp(App[None]):
                 action.help,
                 lambda name=action.name: self.action_act(name),
             )
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        """In the open command line a colon is a colon."""
+        return not (self._line.display and parameters and parameters[0] in OPEN_THE_LINE)
 
     def action_act(self, name: str) -> None:
         """What a key, the footer or the palette asks for."""
