@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from kvlab.config import ClusterConfig
+from kvlab.script.parse import Scenario
+from kvlab.script.run import Report, config_of, run_scenario
 from kvlab.trace.events import AnyEvent
 from kvlab.world.process.wire import is_free
 from kvlab.world.sim import SimWorld
@@ -39,6 +41,28 @@ def run_in(kind: str, config: ClusterConfig, body: Body[T], told: list[AnyEvent]
         return await lived(ProcessWorld(config, port=next_ports()))
 
     return asyncio.run(main())
+
+
+def fall_short(scenarios: Mapping[str, Scenario]) -> dict[str, str]:
+    """Run all of them on processes, at the same time, each on a cluster of its own: most of it is waiting.
+    Returns which did not hold, and why."""
+    from kvlab.world.process import ProcessWorld
+
+    async def one(scenario: Scenario) -> str:
+        async with ProcessWorld(config_of(scenario), port=next_ports()) as world:
+            return why(await run_scenario(scenario, world))
+
+    async def all_of_them() -> list[str | BaseException]:
+        return await asyncio.gather(*map(one, scenarios.values()), return_exceptions=True)
+
+    told = zip(scenarios, asyncio.run(all_of_them()), strict=True)
+    return {name: repr(said) if isinstance(said, BaseException) else said for name, said in told if said}
+
+
+def why(report: Report) -> str:
+    """Why it did not hold, for whoever reads the test's output; "" if it did."""
+    failure = report.failure
+    return "" if failure is None else f"line {failure.line}: {failure.expected}, and found: {failure.found}"
 
 
 def next_ports() -> int:
