@@ -164,5 +164,5 @@ def test_demos_are_found_inside_a_wheel(monkeypatch: pytest.MonkeyPatch, tmp_pat
     inside = tmp_path / "kvlab" / "chapters" / "03_ring"
     inside.mkdir(parents=True)
     (inside / "demo.scenario").write_text("# Stage 3\ncluster stage=3\n", encoding="utf-8")
-    monkeypatch.setattr("kvlab.script.demos._PACKAGE", tmp_path / "kvlab")
+    monkeypatch.setattr("kvlab.stages.pieces._PACKAGE", tmp_path / "kvlab")
     assert demos() == {3: inside / "demo.scenario"}
