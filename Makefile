@@ -37,6 +37,9 @@ bench: $(READY)  ## measure: against redis-server (if installed), start-up, simu
 
 site: $(READY_DOCS)  ## build the course site into site/
 	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict
+	@# A page that fetched anything from another host would not be readable without a network.
+	@! grep -rnEo --include='*.html' '<(script|link|img|iframe|source)[^>]+(src|href)="?(https?:)?//[^ >]+' site
+	@! grep -rnEo --include='*.css' '(@import|url\()[^;)]*(https?:)?//[^;)]+' site
 
 clean:  ## remove .venv and everything else that can be made again
 	rm -rf $(VENV) build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
