@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from bench import digests, fuzz, resp, simulator, startup
+from bench import digests, fuzz, lab, resp, simulator, startup
 from bench.figure import Figure
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
     "simulator": simulator.measure,
     "digests": digests.measure,
     "fuzz": fuzz.measure,
+    "lab": lab.measure,
 }
 
 

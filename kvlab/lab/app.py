@@ -407,7 +407,11 @@ class LabApp(App[None]):
         return not (self._line.display and parameters and parameters[0] in OPEN_THE_LINE)
 
     def action_act(self, name: str) -> None:
-        """What a key, the footer or the palette asks for."""
+        """What a key, the footer or the palette asks for; it is seen at once."""
+        self._act(name)
+        self._draw()
+
+    def _act(self, name: str) -> None:
         self._stop_asking()
         action = actions.find(name)
         reading, self._page = self._page, None  # any other key leaves the page
@@ -505,6 +509,7 @@ class LabApp(App[None]):
         self._stop_asking()
         self._help, self._page = 0, None
         self._say("")
+        self._draw()
 
     def _stop_asking(self) -> None:
         self._asking, self._number = None, ""
