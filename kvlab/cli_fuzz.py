@@ -40,6 +40,8 @@ from kvlab.script.parse import parse_line
 from kvlab.script.rehearsal import Rehearsal, understood
 from kvlab.script.run import Report, run_scenario
 
+LONG, NOTES = 200, 20
+"""A run of so many seeds says so often how far it is."""
 CHUNK = 5
 """Seeds that a worker takes at a time: a pool costs something for each."""
 
@@ -201,6 +203,7 @@ class _Fuzz:
                 for judged in run:
                     self.counts[judged.kind] += 1
                     self.progress.advance(task)
+                    self._note(sum(self.counts.values()))
                     if judged.kind not in (Kind.HOLDS, Kind.UNDECIDED):
                         bad = judged
                         break
@@ -213,6 +216,16 @@ class _Fuzz:
         if bad is None:
             return 0
         return 1 if bad.failed else 2
+
+    def _note(self, done: int) -> None:
+        """Where there is no bar to be seen, say now and then how far it is."""
+        of = len(self.seeds)
+        if not self.progress.disable or done == of or done % max(1, of // NOTES) or of < LONG:
+            return
+        if self.as_json:
+            print(json.dumps({"type": "progress", "seeds": done, "of": of}), flush=True)
+        else:
+            click.echo(f"{self.stage.title}: {done} of {of} seeds", err=True)
 
     def _tell(self, bad: Judged) -> None:
         if bad.kind is Kind.OURS:

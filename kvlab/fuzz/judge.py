@@ -7,6 +7,7 @@ the store.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
@@ -16,11 +17,14 @@ from kvlab.check.claims import Fault
 from kvlab.check.history import CheckerFailed, Operation, Verdict
 from kvlab.config import ClusterConfig
 from kvlab.fuzz.plan import Plan, plan
-from kvlab.script.run import Report, run_scenario
+from kvlab.script.run import Report, run_scenario, together
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
 from kvlab.world.sim import SimWorld
 from kvlab.world.sim.loop import StuckError
+
+ENDS_WITHIN_MS = 600_000
+"""A plan takes less than a minute of simulated time; what has not ended after ten never will."""
 
 MakeWorld = Callable[[ClusterConfig], SimWorld]
 
@@ -79,13 +83,22 @@ def judge(plan: Plan, make_world: MakeWorld = SimWorld, *, recorded: bool = Fals
 
     world = make_world(plan.cluster.config())
     world.watch(watch)
+    scenario = plan.scenario()
+    ended: set[int] = set()
 
     async def main() -> Report:
-        async with world:
-            return await run_scenario(plan.scenario(), world)
+        async with world, asyncio.timeout(ENDS_WITHIN_MS / 1000):
+            return await run_scenario(scenario, world, watch=lambda step: ended.add(step.line))
 
     try:
         judged = of_report(plan, world.run(main()))
+    except TimeoutError:
+        lines = [line for block in together(scenario.lines) for line in block]
+        first = next(line.text for line in lines if line.number not in ended)
+        minutes = ENDS_WITHIN_MS // 60_000
+        judged = Judged(
+            plan, Kind.BROKEN, "", f"after {minutes} simulated minutes this had not ended: {first}"
+        )
     except CheckerFailed as error:
         judged = checker_failed(plan, error)
     except StuckError as error:

@@ -390,6 +390,8 @@ class World(ABC):
         self.stage.require_ring_changes("remove a node")
         if info.state is NodeState.PAUSED:
             raise UserError(f"{node} is paused and cannot hand over its keys; resume it, or kill it first")
+        if info.state is NodeState.STARTING:
+            raise UserError(f"{node} is still starting and has no keys to hand over; wait until it is up")
         driver = info.node
         dead: tuple[NodeId, ...] = ()
         if info.state is NodeState.DOWN:

@@ -117,6 +117,17 @@ def test_code_that_runs_in_a_circle_is_told_as_the_stages() -> None:
     assert "runs in a circle" in found.sentence
 
 
+def test_what_never_ends_is_not_waited_for() -> None:
+    class Unmended(SimWorld):
+        async def heal(self) -> None:
+            while True:
+                await self.sleep(1)
+
+    found = judge_seed(FOUR, 1, make_world=Unmended)
+    assert found.kind is Kind.BROKEN
+    assert found.sentence == "after 10 simulated minutes this had not ended: at 977ms heal"
+
+
 def test_an_error_of_the_checker_is_never_told_as_the_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     def stumble(*_: object) -> None:
         raise ZeroDivisionError("in the checker")
@@ -217,3 +228,10 @@ def test_an_error_of_ours_ends_with_2_and_keeps_the_history(
     assert result.exit_code == 2
     assert "an error in kvlab, not in the stage" in result.stderr
     assert json.loads((tmp_path / "fuzz-4-1.history.json").read_text(encoding="utf-8"))
+
+
+def test_a_long_run_says_how_far_it_is_where_no_bar_can_be_seen() -> None:
+    told = kvlab_fuzz("1", "--seeds", "200", "--faults", "restart", "--json")
+    lines = [json.loads(line) for line in told.stdout.splitlines()]
+    assert lines[0] == {"type": "progress", "seeds": 10, "of": 200}
+    assert [line["type"] for line in lines] == ["progress"] * 19 + ["summary"]

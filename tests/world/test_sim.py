@@ -12,7 +12,7 @@ import pytest
 
 from kvlab.config import ClusterConfig
 from kvlab.core import clocks
-from kvlab.errors import Outcome
+from kvlab.errors import OperationError, Outcome, UserError
 from kvlab.messages import Item, Siblings
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
@@ -265,5 +265,22 @@ def test_the_answer_to_a_question_of_an_earlier_life_is_not_taken_for_another(se
             await world.resume("n2")
             assert (await asking_again).values == (b"value of " + keys[1],)
             await asking
+
+    world.run(main())
+
+
+def test_a_node_that_is_still_starting_is_not_removed_and_its_end_is_not_waited_for() -> None:
+    world = SimWorld(ClusterConfig(stage=7))
+
+    async def main() -> None:
+        async with world:
+            await world.partition([["n1", "n2"], ["n3", "n4", "n5"]])
+            joining = asyncio.ensure_future(world.add("n6"))
+            await world.sleep(0.1)
+            with pytest.raises(UserError, match="still starting"):
+                await world.remove("n6")
+            await world._end(world.info("n6"))
+            with pytest.raises(OperationError, match="broke off"):
+                await joining
 
     world.run(main())

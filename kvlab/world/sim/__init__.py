@@ -26,7 +26,7 @@ from kvlab.config import ClusterConfig
 from kvlab.errors import NoAnswer, NodeDown, OperationError, UserError
 from kvlab.messages import NodeId, OpId
 from kvlab.trace import events
-from kvlab.world.control import Command, Response
+from kvlab.world.control import Command, Done, Response
 from kvlab.world.faults import Fate
 from kvlab.world.host import Host
 from kvlab.world.sim.loop import SimLoop, life
@@ -170,7 +170,7 @@ class SimWorld(World):
 
     async def _settled(self, lived: Life, host: Host) -> None:
         """Let the node get to know the cluster. Raises what that raises."""
-        settled: asyncio.Future[None] = self.loop.create_future()
+        settled: asyncio.Future[Response] = self.loop.create_future()
 
         async def settle() -> None:
             try:
@@ -178,10 +178,19 @@ class SimWorld(World):
             except OperationError as error:
                 settled.set_exception(error)
             else:
-                settled.set_result(None)
+                settled.set_result(Done())
 
         self.loop.call_soon(lambda: host.later(settle()), context=lived.context.copy())
-        await settled
+        await self._answered(host.me, settled)
+
+    async def _answered(self, node: NodeId, answer: asyncio.Future[Response]) -> Response:
+        """The answer, once the node has given it. Raises NoAnswer if it ends before."""
+        calls = self._calls.setdefault(node, [])
+        calls.append(answer)
+        try:
+            return await answer
+        finally:
+            calls.remove(answer)
 
     def _host(self, info: NodeInfo, port: Port) -> Host:
         return Host(
@@ -249,8 +258,6 @@ class SimWorld(World):
         if lived is None or lived.host is None:
             raise NodeDown(f"{node} is not running")
         answer: asyncio.Future[Response] = self.loop.create_future()
-        calls = self._calls.setdefault(node, [])
-        calls.append(answer)
         host = lived.host
 
         async def carry_out() -> None:
@@ -262,10 +269,9 @@ class SimWorld(World):
         self.loop.call_soon(lambda: host.later(carry_out()), context=lived.context.copy())
         alarm = self.loop.call_later(limit_ms / 1000, _no_answer, answer, node, limit_ms)
         try:
-            return await answer
+            return await self._answered(node, answer)
         finally:
             alarm.cancel()
-            calls.remove(answer)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
