@@ -293,7 +293,11 @@ class TookBack(Reply, frozen=True):
     """All of the copies are stored here, each merged with what was."""
 
 
-class KeepHint(Request[Kept], Generic[C], frozen=True):
+class AboutHints(Request[R], Generic[R], frozen=True):
+    """What standing in for a replica takes: one of `HintRequest`."""
+
+
+class KeepHint(AboutHints[Kept], Generic[C], frozen=True):
     """Keep this for `owner`, apart from what is yours, until you can hand it back."""
 
     owner: NodeId
@@ -302,14 +306,14 @@ class KeepHint(Request[Kept], Generic[C], frozen=True):
     epoch: int = 0
 
 
-class FindHint(Request[FoundHint[C]], Generic[C], frozen=True):
+class FindHint(AboutHints[FoundHint[C]], Generic[C], frozen=True):
     """Tell me what you keep for others under this key."""
 
     key: Key
     epoch: int = 0
 
 
-class HandBack(Request[TookBack], Generic[C], frozen=True):
+class HandBack(AboutHints[TookBack], Generic[C], frozen=True):
     """I have kept these (key, copy) for you while you were away."""
 
     copies: tuple[tuple[Key, C], ...]
@@ -538,7 +542,11 @@ class Reaped(Reply, frozen=True):
     """I hold those tombstones no more."""
 
 
-class GetHashes(Request[Hashes], frozen=True):
+class AboutTrees(Request[R], Generic[R], frozen=True):
+    """What comparing trees takes: one of `AntiEntropyRequest`."""
+
+
+class GetHashes(AboutTrees[Hashes], frozen=True):
     """The hashes of these buckets of your tree of this range. Level 0 is the root."""
 
     range: KeyRange
@@ -546,28 +554,28 @@ class GetHashes(Request[Hashes], frozen=True):
     buckets: tuple[int, ...]
 
 
-class GetEntries(Request[Entries], frozen=True):
+class GetEntries(AboutTrees[Entries], frozen=True):
     """The keys and digests in these leaf buckets."""
 
     range: KeyRange
     leaves: tuple[int, ...]
 
 
-class Swap(Request[Swapped], frozen=True):
+class Swap(AboutTrees[Swapped], frozen=True):
     """Merge these copies of mine with yours, and send me what is newer. None: I hold nothing under it."""
 
     range: KeyRange
     copies: tuple[tuple[Key, Siblings | None], ...]
 
 
-class GetRipe(Request[Ripe], frozen=True):
+class GetRipe(AboutTrees[Ripe], frozen=True):
     """(key, digest): which of these tombstones could you do without?"""
 
     range: KeyRange
     tombstones: tuple[tuple[Key, bytes], ...]
 
 
-class Reap(Request[Reaped], frozen=True):
+class Reap(AboutTrees[Reaped], frozen=True):
     """All homes hold these tombstones: remove them, unless you hold something newer by now."""
 
     range: KeyRange
@@ -579,6 +587,7 @@ TransferRequest: TypeAlias = (
     GetRing | Prepare | Give | Take | Freeze | Install | Abort | StillDriving | Promise
 )
 HintRequest: TypeAlias = KeepHint[C] | FindHint[C] | HandBack[C]
+ContextRequest: TypeAlias = Keep[Siblings] | Fetch[Siblings] | Forward
 ReplicaReply: TypeAlias = Kept | Fetched[C] | Dropped
 HintReply: TypeAlias = Kept | FoundHint[C] | TookBack
 MirrorRequest: TypeAlias = Beat | Settle | Pull | Push

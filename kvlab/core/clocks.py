@@ -210,6 +210,12 @@ def written(
     return Siblings(with_dot(known, dot), _in_order((*unseen, mine))), with_dot(context, dot)
 
 
+def values_seen(held: Siblings, context: Context) -> tuple[bytes, ...]:
+    """The values held here that somebody with this history has seen: those that his delete takes."""
+    seen = [sibling for sibling in held.siblings if contains(context, sibling.dot)]
+    return Siblings(context, tuple(seen)).values
+
+
 def pruned(held: Siblings, limit: int | None) -> Siblings:
     """The same, naming no more than `limit` actors beside those of its siblings; None prunes nothing.
 
@@ -226,3 +232,23 @@ def pruned(held: Siblings, limit: int | None) -> Siblings:
     clock = tuple(pair for pair in context.clock if pair[0] in named)
     dots = tuple(dot for dot in context.dots if dot.actor in named)
     return Siblings(Context(clock, dots), held.siblings)
+
+
+class Agreement:
+    """What two replicas should both hold: `merged`, and then `pruned`.
+
+    Pruned here and not as it is written: what is sent still names the writes that it replaces.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+
+    @overload
+    def __call__(self, a: Siblings, b: Siblings | None) -> Siblings: ...
+    @overload
+    def __call__(self, a: Siblings | None, b: Siblings) -> Siblings: ...
+    @overload
+    def __call__(self, a: Siblings | None, b: Siblings | None) -> Siblings | None: ...
+    def __call__(self, a: Siblings | None, b: Siblings | None) -> Siblings | None:
+        both = merged(a, b)
+        return None if both is None else pruned(both, self.limit)

@@ -95,6 +95,10 @@ class Answers(Generic[C]):
         """What the replicas heard so far should all hold; None if none of them knows the key."""
         return reduce(self._agree, (*self.copies.values(), *self.hints.values()), None)
 
+    def agreeing(self) -> int:
+        """How many replicas hold that already."""
+        return len(self.copies) - len(self.behind())
+
     def behind(self) -> list[NodeId]:
         """The replicas that hold something else, or nothing."""
         agreed = self.agreed()

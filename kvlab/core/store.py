@@ -44,6 +44,17 @@ class Store(Generic[C]):
         self._copies: dict[Key, C] = {} if budget_bytes is None else OrderedDict()
         self._expiries: list[tuple[int, Key]] = []  # a heap; entries may be out of date
 
+    def watch(self, observer: Observer[C]) -> None:
+        """Tell this one of every change, after those who are told already."""
+        before = self._observer
+
+        def both(key: Key, copy: C | None, why: str) -> None:
+            if before is not None:
+                before(key, copy, why)
+            observer(key, copy, why)
+
+        self._observer = both
+
     def __len__(self) -> int:
         """How many keys there are, tombstones left out, the expired but not yet collected included."""
         return len(self._copies) - self.tombstones

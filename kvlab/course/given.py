@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from kvlab.core.store import OVERHEAD_BYTES, Observer
 from kvlab.env import Answer
 from kvlab.errors import OperationError, PeerSilent, QuorumNotReached
-from kvlab.messages import Fetch, Fetched, Item, Keep, Kept, Key, NodeId, Version
+from kvlab.messages import Fetched, Item, Kept, Key, NodeId, Version
 from kvlab.stages.s05_quorum import QuorumNode
 
 __all__ = ["OVERHEAD_BYTES", "GivenQuorumNode", "GivenStore", "too_few"]
@@ -114,12 +114,8 @@ class GivenQuorumNode(QuorumNode):
 
         To leave the loop early cancels nothing: the others still get it, and still keep it.
         """
-        return self.transfer.ask_each(key, lambda epoch: Keep(key, version, epoch))
+        return self.transfer.ask_to_keep(key, version)
 
     def ask_for(self, key: Key) -> AsyncIterator[tuple[NodeId, Answer[Fetched[Version]]]]:
         """Ask all the key's replicas at once what they hold; yields (replica, Fetched or error)."""
-
-        def fetch(epoch: int) -> Fetch[Version]:
-            return Fetch(key, epoch)
-
-        return self.transfer.ask_each(key, fetch)
+        return self.transfer.ask_for(key)

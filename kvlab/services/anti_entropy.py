@@ -81,7 +81,7 @@ Homes: TypeAlias = tuple[NodeId, ...]
 class AntiEntropy:
     """One node's trees, its exchanges, and its part in reaping. `alive` is what it believes of a peer.
 
-    The stage passes every change of its store to `changed`, and lets `run` go on in the background.
+    It follows every change of the store, and goes on in the background unless it is turned off.
     """
 
     def __init__(
@@ -99,10 +99,13 @@ class AntiEntropy:
         self._epoch = -1  # of the ring that the trees follow
         self._awake_ms = 0  # lived through, in whole periods
         self._tombstones: dict[Key, tuple[Digest, int]] = {}  # and since when; the oldest first
+        store.watch(self.changed)
+        if config.antientropy:
+            env.later(self.run())
 
     # -- the trees ---------------------------------------------------------------------------------
 
-    def changed(self, key: Key, copy: Siblings | None) -> None:
+    def changed(self, key: Key, copy: Siblings | None, why: str = "") -> None:
         """The store holds this now: bring the key's tree up to date."""
         digest = None if copy is None else digest_of(copy)
         self._note_tombstone(key, digest if copy is not None and not copy.alive else None)

@@ -34,6 +34,8 @@ from kvlab.errors import Busy, HintsFull, OperationError, PeerSilent, RingMoved
 from kvlab.messages import (
     C,
     Copy,
+    Fetch,
+    Fetched,
     FindHint,
     FoundHint,
     HandBack,
@@ -167,6 +169,25 @@ class Handoff(Generic[C]):
                     silent = error
 
         return self.env.each(list(places.nodes), ask)
+
+    def ask_to_keep(self, key: Key, copy: C) -> AsyncIterator[tuple[NodeId, Answer[Kept]]]:
+        """Ask each to hold this copy, merged with its own, or to keep it for the replica that is away."""
+        return self.ask_each(
+            key,
+            lambda epoch: Keep(key, copy, epoch),
+            lambda owner, epoch: KeepHint(owner, key, copy, epoch),
+        )
+
+    def ask_for(self, key: Key) -> AsyncIterator[tuple[NodeId, Answer[Fetched[C] | FoundHint[C]]]]:
+        """Ask each of them for the copy that it holds, or keeps for others."""
+
+        def fetch(epoch: int) -> Fetch[C]:
+            return Fetch(key, epoch)
+
+        def find(owner: NodeId, epoch: int) -> FindHint[C]:
+            return FindHint(key, epoch)
+
+        return self.ask_each(key, fetch, find)
 
     # -- a stand-in's part -----------------------------------------------------------------------
 

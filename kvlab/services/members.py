@@ -55,6 +55,10 @@ class Members:
         self._follow_ring()  # whom it has just taken in is a replica from now on, heard or not
         return self._membership.belief(peer)
 
+    def alive(self, peer: NodeId) -> bool:
+        """Whether it is taken to be alive: who is suspected is not."""
+        return self.belief(peer) is Belief.ALIVE
+
     def living(self, peers: Iterable[NodeId]) -> list[NodeId]:
         """Those of them that have not failed or left: the ones alive in their order, then the suspects."""
         beliefs = [(peer, self.belief(peer)) for peer in peers]

@@ -43,6 +43,7 @@ from kvlab.messages import (
     ChangeId,
     Drop,
     Fetch,
+    Fetched,
     FindHint,
     Forward,
     Freeze,
@@ -54,6 +55,7 @@ from kvlab.messages import (
     Installed,
     Keep,
     KeepHint,
+    Kept,
     Key,
     NodeId,
     Prepare,
@@ -176,6 +178,22 @@ class Transfer(Generic[C]):
         seats = Seats(key, self.placement)
         asked = list(seats.now) if among is None else among
         return self.env.each(asked, lambda replica: self._ask(seats, replica, addressed))
+
+    def ask_to_keep(
+        self, key: Key, copy: C, among: Sequence[NodeId] | None = None
+    ) -> AsyncIterator[tuple[NodeId, Answer[Kept]]]:
+        """Ask each of them to hold this copy, merged with its own."""
+        return self.ask_each(key, lambda epoch: Keep(key, copy, epoch), among)
+
+    def ask_for(
+        self, key: Key, among: Sequence[NodeId] | None = None
+    ) -> AsyncIterator[tuple[NodeId, Answer[Fetched[C]]]]:
+        """Ask each of them for the copy that it holds."""
+
+        def fetch(epoch: int) -> Fetch[C]:
+            return Fetch(key, epoch)
+
+        return self.ask_each(key, fetch, among)
 
     async def _ask(
         self,

@@ -25,11 +25,10 @@ from kvlab.messages import (
     Key,
     NodeId,
     R,
-    ReplicaReply,
     ReplicaRequest,
+    Reply,
     Request,
     RingSpec,
-    TransferReply,
     TransferRequest,
 )
 from kvlab.services.transfer import Transfer
@@ -64,9 +63,7 @@ class RingNode:
 
     # -- answering peers: the owner's side -------------------------------------------------------
 
-    async def on(
-        self, sender: NodeId, request: ReplicaRequest[Item] | TransferRequest
-    ) -> ReplicaReply[Item] | TransferReply:
+    async def on(self, sender: NodeId, request: ReplicaRequest[Item] | TransferRequest) -> Reply:
         match request:
             case Keep():
                 return await self.on_keep(sender, request)

@@ -24,10 +24,9 @@ from kvlab.messages import (
     Kept,
     Key,
     NodeId,
-    ReplicaReply,
     ReplicaRequest,
+    Reply,
     RingSpec,
-    TransferReply,
     TransferRequest,
 )
 from kvlab.services.transfer import Transfer
@@ -48,7 +47,7 @@ class ReplicationNode:
         Raises ReplicasMissing: with outcome unknown if any replica has it, or may have it.
         """
         acks = Tally(w or self.w, self.replicas(key))
-        async for replica, answer in self.transfer.ask_each(key, lambda epoch: Keep(key, item, epoch)):
+        async for replica, answer in self.transfer.ask_to_keep(key, item):
             if acks.add(replica, answer):
                 return
         raise acks.missing("the write")
@@ -85,9 +84,7 @@ class ReplicationNode:
 
     # -- answering peers: the replica's side -----------------------------------------------------
 
-    async def on(
-        self, sender: NodeId, request: ReplicaRequest[Item] | TransferRequest
-    ) -> ReplicaReply[Item] | TransferReply:
+    async def on(self, sender: NodeId, request: ReplicaRequest[Item] | TransferRequest) -> Reply:
         match request:
             case Keep():
                 return await self.on_keep(sender, request)

@@ -27,9 +27,8 @@ from kvlab.messages import (
     Kept,
     Key,
     NodeId,
-    ReplicaReply,
+    Reply,
     RingSpec,
-    TransferReply,
     TransferRequest,
     Version,
 )
@@ -69,25 +68,21 @@ class QuorumNode:
 
     async def write(self, key: Key, version: Version, w: int) -> None:
         acks = Tally(w, self.replicas(key))
-        async for replica, answer in self.transfer.ask_each(key, lambda epoch: Keep(key, version, epoch)):
+        async for replica, answer in self.transfer.ask_to_keep(key, version):
             if acks.add(replica, answer):
                 return
         raise acks.missing("the write", QuorumNotReached)
 
     async def read(self, key: Key, r: int) -> Version | None:
-        def fetch(epoch: int) -> Fetch[Version]:
-            return Fetch(key, epoch)
-
         answers = Answers(r, self.replicas(key), newest)
-        asked = self.transfer.ask_each(key, fetch)
+        asked = self.transfer.ask_for(key)
         async for replica, answer in asked:
             if answers.add(replica, answer):
                 break
         else:
             raise answers.tally.missing("the read", QuorumNotReached)
         found = answers.agreed()
-        agreeing = len(answers.copies) - len(answers.behind())
-        if self.config.read_write_back and found is not None and agreeing < self.w:
+        if self.config.read_write_back and found is not None and answers.agreeing() < self.w:
             await self.write(key, found, self.w)
         if self.config.read_repair:
             self.env.later(self.repair.after(key, answers, asked))
@@ -109,9 +104,7 @@ class QuorumNode:
 
     # -- answering peers: the replica's side -----------------------------------------------------
 
-    async def on(
-        self, sender: NodeId, request: Keep[Version] | Fetch[Version] | TransferRequest
-    ) -> ReplicaReply[Version] | TransferReply:
+    async def on(self, sender: NodeId, request: Keep[Version] | Fetch[Version] | TransferRequest) -> Reply:
         match request:
             case Keep():
                 return await self.on_keep(sender, request)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from kvlab.config import ClusterConfig
 from kvlab.core import resolution
-from kvlab.core.clocks import contains, merged, pruned, written
+from kvlab.core.clocks import Agreement, values_seen, written
 from kvlab.core.quorum import Answers, Tally
 from kvlab.core.store import Store
 from kvlab.env import Env
@@ -21,19 +21,18 @@ from kvlab.errors import QuorumNotReached
 from kvlab.messages import (
     NOTHING,
     Context,
+    ContextRequest,
     Fetch,
     Fetched,
     Forward,
-    Forwarded,
     Item,
     Keep,
     Kept,
     Key,
     NodeId,
-    ReplicaReply,
+    Reply,
     RingSpec,
     Siblings,
-    TransferReply,
     TransferRequest,
 )
 from kvlab.services.actors import Actors
@@ -50,6 +49,7 @@ class ClocksNode:
         self.transfer = Transfer(env, self.store, ring, config.n)
         self.forwarding = Forwarding(env, config, self.transfer, self.number)
         self.repair = ReadRepair[Siblings](env, self.transfer)
+        self.agree = Agreement(config.prune)
         self.resolve = resolution.load(config.resolve)
         self.r = config.r or config.n // 2 + 1
         self.w = config.w or config.n // 2 + 1
@@ -81,8 +81,7 @@ class ClocksNode:
         context = found.context if context is None else context
         if context != NOTHING:
             await self.forward(key, None, w or self.w, context)
-        seen = [sibling for sibling in found.siblings if contains(context, sibling.dot)]
-        return Siblings(context, tuple(seen)).values
+        return values_seen(found, context)
 
     async def forward(self, key: Key, item: Item | None, w: int, context: Context) -> Context:
         """By this node if it is a replica of the key, else by one that is."""
@@ -90,35 +89,25 @@ class ClocksNode:
 
     async def write(self, key: Key, copy: Siblings, w: int) -> None:
         acks = Tally(w, self.replicas(key))
-        async for replica, answer in self.transfer.ask_each(key, lambda epoch: Keep(key, copy, epoch)):
+        async for replica, answer in self.transfer.ask_to_keep(key, copy):
             if acks.add(replica, answer):
                 return
         raise acks.missing("the write", QuorumNotReached)
 
     async def read(self, key: Key, r: int) -> Siblings | None:
-        def fetch(epoch: int) -> Fetch[Siblings]:
-            return Fetch(key, epoch)
-
         answers = Answers(r, self.replicas(key), self.agree)
-        asked = self.transfer.ask_each(key, fetch)
+        asked = self.transfer.ask_for(key)
         async for replica, answer in asked:
             if answers.add(replica, answer):
                 break
         else:
             raise answers.tally.missing("the read", QuorumNotReached)
         found = answers.agreed()
-        agreeing = len(answers.copies) - len(answers.behind())
-        if self.config.read_write_back and found is not None and agreeing < self.w:
+        if self.config.read_write_back and found is not None and answers.agreeing() < self.w:
             await self.write(key, found, self.w)
         if self.config.read_repair:
             self.env.later(self.repair.after(key, answers, asked))
         return found
-
-    def agree(self, a: Siblings | None, b: Siblings | None) -> Siblings | None:
-        """What two replicas should both hold. Pruned here and not as it is written: what is sent still
-        names the writes that it replaces."""
-        both = merged(a, b)
-        return None if both is None else pruned(both, self.config.prune)
 
     def replicas(self, key: Key) -> list[NodeId]:
         """The nodes that hold the key: the next N distinct ones clockwise, in distinct zones first."""
@@ -126,9 +115,7 @@ class ClocksNode:
 
     # -- answering peers: the replica's side -----------------------------------------------------
 
-    async def on(
-        self, sender: NodeId, request: Keep[Siblings] | Fetch[Siblings] | Forward | TransferRequest
-    ) -> ReplicaReply[Siblings] | Forwarded | TransferReply:
+    async def on(self, sender: NodeId, request: ContextRequest | TransferRequest) -> Reply:
         match request:
             case Keep():
                 return await self.on_keep(sender, request)
@@ -143,7 +130,6 @@ class ClocksNode:
         await self.transfer.admit(sender, request)
         mine = self.store.get(request.key, self.env.now_ms())
         copy = self.agree(mine, request.copy)
-        assert copy is not None, "a copy came"
         if copy != mine:
             self.store.put(request.key, copy, self.env.now_ms())
         await self.transfer.pass_on(request.key, copy)

@@ -14,35 +14,29 @@ from __future__ import annotations
 
 from kvlab.config import ClusterConfig
 from kvlab.core import resolution
-from kvlab.core.clocks import contains, merged, pruned, written
-from kvlab.core.detectors import Belief
+from kvlab.core.clocks import Agreement, values_seen, written
 from kvlab.core.quorum import Answers, Tally
 from kvlab.core.store import Store
 from kvlab.env import Env
 from kvlab.errors import QuorumNotReached
 from kvlab.messages import (
     NOTHING,
+    AboutHints,
     Context,
+    ContextRequest,
     Fetch,
     Fetched,
-    FindHint,
     Forward,
-    Forwarded,
     Gossip,
-    Gossiped,
-    HandBack,
-    HintReply,
     HintRequest,
     Item,
     Keep,
-    KeepHint,
     Kept,
     Key,
     NodeId,
-    ReplicaReply,
+    Reply,
     RingSpec,
     Siblings,
-    TransferReply,
     TransferRequest,
 )
 from kvlab.services.actors import Actors
@@ -62,8 +56,8 @@ class SloppyNode:
         self.forwarding = Forwarding(env, config, self.transfer, self.number)
         self.repair = ReadRepair[Siblings](env, self.transfer)
         self.members = Members(env, config, self.transfer)
-        both = lambda a, b: pruned(merged(a, b), config.prune)  # noqa: E731
-        self.handoff = Handoff(env, config, self.transfer, both, self.on_keep, self.alive)
+        self.agree = Agreement(config.prune)
+        self.handoff = Handoff(env, config, self.transfer, self.agree, self.on_keep, self.members.alive)
         self.resolve = resolution.load(config.resolve)
         self.r = config.r or config.n // 2 + 1
         self.w = config.w or config.n // 2 + 1
@@ -95,8 +89,7 @@ class SloppyNode:
         context = found.context if context is None else context
         if context != NOTHING:
             await self.forward(key, None, w or self.w, context)
-        seen = [sibling for sibling in found.siblings if contains(context, sibling.dot)]
-        return Siblings(context, tuple(seen)).values
+        return values_seen(found, context)
 
     async def forward(self, key: Key, item: Item | None, w: int, context: Context) -> Context:
         """By this node if it is a replica of the key, else by one that is and lives; with none left, by this
@@ -107,41 +100,26 @@ class SloppyNode:
 
     async def write(self, key: Key, copy: Siblings, w: int) -> None:
         acks = Tally(w, self.replicas(key))
-        async for home, answer in self.handoff.ask_each(
-            key,
-            lambda epoch: Keep(key, copy, epoch),
-            lambda owner, epoch: KeepHint(owner, key, copy, epoch),
-        ):
-            if acks.add(home, answer):
+        async for replica, answer in self.handoff.ask_to_keep(key, copy):
+            if acks.add(replica, answer):
                 return
         raise acks.missing("the write", QuorumNotReached)
 
     async def read(self, key: Key, r: int) -> Siblings | None:
-        def fetch(epoch: int) -> Fetch[Siblings]:
-            return Fetch(key, epoch)
-
-        def find(owner: NodeId, epoch: int) -> FindHint[Siblings]:
-            return FindHint(key, epoch)
-
         answers = Answers(r, self.replicas(key), self.agree)
-        asked = self.handoff.ask_each(key, fetch, find)
-        async for home, answer in asked:
-            if answers.add(home, answer):
+        asked = self.handoff.ask_for(key)
+        async for replica, answer in asked:
+            if answers.add(replica, answer):
                 break
         else:
             if not answers.none_better():
                 raise answers.tally.missing("the read", QuorumNotReached)
         found = answers.agreed()
-        agreeing = len(answers.copies) - len(answers.behind())
-        if self.config.read_write_back and found is not None and agreeing < self.w:
+        if self.config.read_write_back and found is not None and answers.agreeing() < self.w:
             await self.write(key, found, self.w)
         if self.config.read_repair:
             self.env.later(self.repair.after(key, answers, asked))
         return found
-
-    def agree(self, a: Siblings | None, b: Siblings | None) -> Siblings | None:
-        both = merged(a, b)
-        return None if both is None else pruned(both, self.config.prune)
 
     def replicas(self, key: Key) -> list[NodeId]:
         """The nodes that hold the key: the next N distinct ones clockwise, in distinct zones first."""
@@ -150,10 +128,6 @@ class SloppyNode:
     def belief(self, peer: NodeId) -> str:
         return self.members.belief(peer)
 
-    def alive(self, peer: NodeId) -> bool:
-        """Who is suspected is not waited for: to be wrong about it costs no more than a hint."""
-        return self.members.belief(peer) is Belief.ALIVE
-
     def hints(self) -> dict[NodeId, int]:
         """How many hints this node keeps, by owner."""
         return self.handoff.box.counts()
@@ -161,15 +135,8 @@ class SloppyNode:
     # -- answering peers: the replica's side -----------------------------------------------------
 
     async def on(
-        self,
-        sender: NodeId,
-        request: Keep[Siblings]
-        | Fetch[Siblings]
-        | Forward
-        | HintRequest[Siblings]
-        | Gossip
-        | TransferRequest,
-    ) -> ReplicaReply[Siblings] | Forwarded | HintReply[Siblings] | Gossiped | TransferReply:
+        self, sender: NodeId, request: ContextRequest | HintRequest[Siblings] | Gossip | TransferRequest
+    ) -> Reply:
         match request:
             case Keep():
                 return await self.on_keep(sender, request)
@@ -177,7 +144,7 @@ class SloppyNode:
                 return await self.on_fetch(sender, request)
             case Forward():
                 return await self.forwarding.on(sender, request)
-            case KeepHint() | FindHint() | HandBack():
+            case AboutHints():
                 return await self.handoff.on(sender, request)
             case Gossip():
                 return await self.members.on(sender, request)
@@ -188,7 +155,6 @@ class SloppyNode:
         await self.transfer.admit(sender, request)
         mine = self.store.get(request.key, self.env.now_ms())
         copy = self.agree(mine, request.copy)
-        assert copy is not None, "a copy came"
         if copy != mine:
             self.store.put(request.key, copy, self.env.now_ms())
         await self.transfer.pass_on(request.key, copy)
@@ -206,7 +172,6 @@ class SloppyNode:
         actor = self.actors.next(key, mine)
         value, expires_ms = (None, None) if item is None else (item.value, item.expires_ms)
         copy, context = written(mine, request.context, actor, value, now_ms, expires_ms)
-        copy = pruned(copy, self.config.prune)
         if self.env.me in self.replicas(key):
             self.store.put(key, copy, now_ms)
         await self.write(key, copy, request.w)

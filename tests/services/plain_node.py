@@ -13,21 +13,17 @@ from kvlab.env import Env
 from kvlab.errors import OperationError
 from kvlab.messages import (
     NOTHING,
+    AboutTrees,
     AntiEntropyReply,
     AntiEntropyRequest,
     Context,
-    GetEntries,
-    GetHashes,
-    GetRipe,
     Item,
     Keep,
     Kept,
     Key,
     NodeId,
-    Reap,
     RingSpec,
     Siblings,
-    Swap,
     TransferReply,
     TransferRequest,
 )
@@ -49,16 +45,10 @@ PLAIN = Stage(
 class PlainNode:
     def __init__(self, env: Env, config: ClusterConfig, ring: RingSpec) -> None:
         self.env, self.config = env, config
-        self.store: Store[Siblings] = Store(None, self.changed)
-        self.transfer = Transfer(env, self.store, ring, config.n)
         self.actors = Actors(env)
+        self.store: Store[Siblings] = Store(None, self.actors.changed)
+        self.transfer = Transfer(env, self.store, ring, config.n)
         self.anti_entropy = AntiEntropy(env, config, self.store, self.transfer, lambda peer: True)
-        if config.antientropy:
-            env.later(self.anti_entropy.run())
-
-    def changed(self, key: Key, copy: Siblings | None, why: str) -> None:
-        self.actors.changed(key, copy, why)
-        self.anti_entropy.changed(key, copy)
 
     async def put(self, key: Key, item: Item, w: int | None = None, context: Context = NOTHING) -> Context:
         return self.write(key, item.value, item.expires_ms, context)
@@ -109,7 +99,7 @@ class PlainNode:
                 self.absorb(request.key, request.copy)
                 await self.transfer.pass_on(request.key, self.store.peek(request.key, self.env.now_ms()))
                 return Kept()
-            case GetHashes() | GetEntries() | Swap() | GetRipe() | Reap():
+            case AboutTrees():
                 return await self.anti_entropy.on(sender, request)
             case _:
                 return await self.transfer.on(sender, request)

@@ -17,10 +17,11 @@ from kvlab.core.versions import newest
 from kvlab.env import Env
 from kvlab.errors import Outcome, QuorumNotReached, RingMoved
 from kvlab.messages import (
+    AboutHints,
+    Fetch,
     FindHint,
     FoundHint,
     HandBack,
-    HintReply,
     HintRequest,
     Keep,
     KeepHint,
@@ -28,10 +29,9 @@ from kvlab.messages import (
     Key,
     Message,
     NodeId,
-    ReplicaReply,
+    Reply,
     RingSpec,
     TookBack,
-    TransferReply,
     TransferRequest,
     Version,
 )
@@ -63,19 +63,17 @@ class SloppyNode(QuorumNode):
 
     async def write(self, key: Key, version: Version, w: int) -> None:
         acks = Tally(w, self.replicas(key))
-        async for home, answer in self.handoff.ask_each(
-            key,
-            lambda epoch: Keep(key, version, epoch),
-            lambda owner, epoch: KeepHint(owner, key, version, epoch),
-        ):
+        async for home, answer in self.handoff.ask_to_keep(key, version):
             if acks.add(home, answer):
                 return
         raise acks.missing("the write", QuorumNotReached)
 
-    async def on(  # type: ignore[override]
-        self, sender: NodeId, request: HintRequest[Version] | Keep[Version] | TransferRequest
-    ) -> HintReply[Version] | ReplicaReply[Version] | TransferReply:
-        if isinstance(request, KeepHint | FindHint | HandBack):
+    async def on(
+        self,
+        sender: NodeId,
+        request: HintRequest[Version] | Keep[Version] | Fetch[Version] | TransferRequest,
+    ) -> Reply:
+        if isinstance(request, AboutHints):
             return await self.handoff.on(sender, request)
         return await super().on(sender, request)
 

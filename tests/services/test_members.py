@@ -20,15 +20,13 @@ from kvlab.messages import (
     Context,
     Fetch,
     Gossip,
-    Gossiped,
     Item,
     Keep,
     Key,
     Member,
     NodeId,
-    ReplicaReply,
+    Reply,
     RingSpec,
-    TransferReply,
     TransferRequest,
     Version,
 )
@@ -56,9 +54,9 @@ class GossipingNode(QuorumNode):
     def belief(self, peer: NodeId) -> str:
         return self.members.belief(peer)
 
-    async def on(  # type: ignore[override]  # one message more than stage 5
+    async def on(
         self, sender: NodeId, request: Keep[Version] | Fetch[Version] | TransferRequest | Gossip
-    ) -> ReplicaReply[Version] | TransferReply | Gossiped:
+    ) -> Reply:
         if isinstance(request, Gossip):
             return await self.members.on(sender, request)
         return await super().on(sender, request)
