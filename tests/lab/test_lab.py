@@ -496,7 +496,7 @@ def test_the_operation_and_its_code_are_walked_through_event_by_event() -> None:
         await until(pilot, app, lambda: "→ n3  Keep" in chosen_row(app), "the second event")
         await pilot.press("6")
         await shows(pilot, app, "kvlab/stages/s04_replication.py", "ReplicationNode.put", "is sent from here")
-        assert "async for replica, answer in self.transfer.ask_each" in chosen_row(app)
+        assert "async for replica, answer in self.transfer.ask_to_keep" in chosen_row(app)
         await pilot.press("g")
         await shows(pilot, app, "get cart:42", "answers: ok")
         await pilot.press("left_square_bracket")

@@ -536,8 +536,10 @@ def test_replicas_that_prune_agree_and_name_no_more_than_they_may(prune: int | N
 
 @pytest.mark.parametrize("stage", [6, 7, 8, 9])
 def test_a_write_replaces_what_its_writer_has_seen_however_much_is_pruned(stage: int) -> None:
-    """What is sent names the writes that it replaces: it is pruned where it arrives. Seen to fail with a stage
-    that prunes before it sends: its second write was in conflict with the first."""
+    """What is sent names the writes that it replaces; it is pruned where it arrives.
+
+    Seen to fail with a stage that prunes what it sends: its second write was in conflict with the first.
+    """
 
     async def body(world: SimWorld) -> None:
         one, two, three, _ = await placed(world)
