@@ -13,6 +13,9 @@ from kvlab.cli_lab import require_screen, terminal_kept
 from kvlab.errors import KvlabError, UserError
 from kvlab.trace.recording import Recording
 
+LARGE_BYTES = 10_000_000
+"""What takes longer to read than one likes to wait without a word."""
+
 EPILOG = """\b
 Examples:
   kvlab lab 8 --record run.kvlab          record what you do and see
@@ -52,16 +55,25 @@ def _tell(recording: Recording) -> None:
     from kvlab.lab.plain import Teller
     from kvlab.lab.replay import checked
     from kvlab.script.commands import Cluster
+    from kvlab.trace.events import AnyEvent, LinkChanged
     from kvlab.trace.model import Model
+
+    def told(sentence: str) -> None:
+        if sentence:
+            print(sentence)
 
     config = checked(recording)
     teller, model = Teller(), Model(config)
     try:
         print(f"The cluster: {Cluster.of(config)}")
+        links: AnyEvent | None = None
         for event in recording:
+            if isinstance(links, LinkChanged) and not isinstance(event, LinkChanged):
+                told(teller.sentence(model, links))
             model.apply(event)
-            if sentence := teller.sentence(model, event):
-                print(sentence)
+            links = event
+            if not isinstance(event, LinkChanged):  # of links that change together, the last one tells it all
+                told(teller.sentence(model, event))
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read this has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -74,6 +86,8 @@ async def _look(recording: Recording, *, ascii_only: bool, animate: bool) -> Non
     from kvlab.lab.app import LabApp, run_lab, theme_for
     from kvlab.lab.replay import ReplayDriver
 
+    if (size := recording.path.stat().st_size) > LARGE_BYTES:
+        click.echo(f"reading {recording.path}, {size / 1e6:.0f} MB ...", err=True)
     driver = ReplayDriver(recording)
     with terminal_kept():
         await run_lab(LabApp(driver, theme_for(ascii=ascii_only), animate=animate, first_put=False))

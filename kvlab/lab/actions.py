@@ -49,6 +49,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     why_not: Callable[[View], str] = _always
     line: Callable[[View, str], str] | None = None
     needs_node: bool = False
+    asks: str = "which node"
+    """What it asks for; `nodes` may be other names than those of nodes."""
     nodes: Callable[[View], list[NodeId]] = _nobody
     in_footer: bool = True
     tab: Tab | None = None
@@ -59,6 +61,10 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     """What is typed for it at the command line, if neither its line nor its label."""
     label_now: Callable[[View], str] | None = None
     """Its label, where that depends."""
+
+    def named(self, number: str) -> str:
+        """What is meant by this number."""
+        return f"n{number}" if self.asks == "which node" else number
 
     def hint(self, view: View) -> Hint:
         label = self.label if self.label_now is None else self.label_now(view)
@@ -453,6 +459,11 @@ def _no_slow_motion(view: View) -> str:
     return "" if view.simulated else _alone(view)
 
 
+def _steps(view: View) -> list[NodeId]:
+    steps = view.narration.of if view.narration is not None else 0
+    return [NodeId(str(number)) for number in range(1, steps + 1)]
+
+
 def _nothing_failed(view: View) -> str:
     return "" if view.narration is not None and view.narration.failed else "nothing has fallen short"
 
@@ -467,11 +478,15 @@ PRESENTING = (
         help="back to the step before, on a new cluster brought there anew (also Page Up; again: further)",
     ),
     Action(
+        key="j", name="jump", label="jump", needs_node=True, asks="to which step", nodes=_steps,
+        help="j and a step's number: there at once; back is on a new cluster, as the left arrow",
+    ),
+    Action(
         key="r", name="retry", label="retry", why_not=_nothing_failed,
         help="where a step fell short, do it again; else, r and a number restart a node",
     ),
     Action(
-        key="c", name="go_on", label="go on", why_not=_nothing_failed,
+        key="c", name="go_on", label="skip", why_not=_nothing_failed,
         help="where a step fell short, leave that line out and go on",
     ),
     Action(
@@ -526,8 +541,10 @@ TIME = ("pause_view", "step_back", "step", "previous", "following", "start", "en
 def hints(view: View) -> tuple[Hint, ...]:
     """The footer: what each key does, and which cannot be used now."""
     if view.narration is not None:
-        time = TIME if view.moment.behind else ()
-        return tuple(action.hint(view) for action in (*PRESENTING, *map(find, (*time, *ALSO_PRESENTING))))
+        shown: list[Action] = [*PRESENTING, *map(find, ALSO_PRESENTING)]
+        if view.moment.behind:  # there space is the next step
+            shown[3:-3] = map(find, TIME[1:])
+        return tuple(action.hint(view) for action in shown)
     own = [action for action in ACTIONS if action.in_footer and view.tab in action.tabs]
     spared = {"freeze", "slow", "add", "remove"} if own else set()  # or two rows would not hold them
     others = [action for action in ACTIONS if action.in_footer and not action.tabs]

@@ -30,14 +30,14 @@ from kvlab.errors import KvlabError, UserError
 from kvlab.lab import actions
 from kvlab.lab.actions import Action
 from kvlab.lab.canvas_widget import LabCanvas
-from kvlab.lab.crash import EVENTS_MAX, LabCrashed, crashed
+from kvlab.lab.crash import LabCrashed, crashed
 from kvlab.lab.draw.screen import command_row, help_pages, screen
 from kvlab.lab.draw.theme import BACKGROUND, TEXT, Theme
 from kvlab.lab.driver import Driver
 from kvlab.lab.leaving import leave_at_signals
 from kvlab.lab.narrate import messages, result_of
 from kvlab.lab.source import Source, source_of
-from kvlab.lab.view import Tab, View, counted, view_of
+from kvlab.lab.view import Narration, Tab, View, counted, view_of
 from kvlab.lab.when import parse_when
 from kvlab.lab.wire import on_wire
 from kvlab.messages import NodeId, OpId
@@ -237,8 +237,8 @@ class LabApp(App[None]):
     def crash(self, error: BaseException) -> LabCrashed:
         """Leave a report of this, and return what is to be raised."""
         driver = self.driver
-        last = list(driver.timeline.last(EVENTS_MAX))
-        return crashed(error, driver.config, driver.kind, last, driver.transcript.scenario())
+        told = list(driver.timeline.told())
+        return crashed(error, driver.config, driver.kind, told, driver.transcript.scenario())
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Do this beside the screen. What nobody expected ends the lab, and is raised after it."""
@@ -313,11 +313,13 @@ class LabApp(App[None]):
         driver = self.driver
         self._follow_operations()
         view = view_of(self.model, self.selected, driver.shown_ms())
+        view = msgspec.structs.replace(view, narration=self.narration())
         starting = driver.behind and not any(node.state != "starting" for node in view.nodes)
         question = ""
         if self._asking is not None:
-            numbers = " ".join(node[1:] for node in self._asking.nodes(view))
-            question = f"{self._asking.label} which node? {numbers}   (Esc: none) {self._number}"
+            numbers = " ".join(name.removeprefix("n") for name in self._asking.nodes(view))
+            asked = f"{self._asking.label} {self._asking.asks}?"
+            question = f"{asked} {numbers}   (Esc: none) {self._number}"
         view = msgspec.structs.replace(
             view,
             simulated=driver.kind == "sim",
@@ -337,6 +339,10 @@ class LabApp(App[None]):
         )
         page = self._page(view) if self._page is not None else None
         return msgspec.structs.replace(view, hints=actions.hints(view), page=page)
+
+    def narration(self) -> Narration | None:
+        """What is presented, in a demo."""
+        return None
 
     def why_not_do(self) -> str:
         """Why nothing can be done to the cluster where the cursor is; "" if it can."""
@@ -532,16 +538,20 @@ class LabApp(App[None]):
             self._number = self._number[:-1]
             return
         self._number += key if key != "enter" else ""
-        name = NodeId(f"n{self._number}")
+        name = NodeId(action.named(self._number))
         longer = [node for node in names if node.startswith(name) and node != name]
         if name in names and (not longer or key == "enter"):
             self._stop_asking()
-            assert action.line is not None
-            self._begin(self._do_line(action.line(view, name)))
+            self._pick(action, view, name)
         elif name not in names and not longer:
             self._stop_asking()
-            numbers = ", ".join(node[1:] for node in names)
+            numbers = ", ".join(one.removeprefix("n") for one in names)
             self._say(f"{action.label}: there is no {name} to do it to; choose one of {numbers}.")
+
+    def _pick(self, action: Action, view: View, name: NodeId) -> None:
+        """Do the action to what was chosen."""
+        assert action.line is not None
+        self._begin(self._do_line(action.line(view, name)))
 
     def on_input_submitted(self, submitted: Input.Submitted) -> None:
         text = submitted.value.strip()

@@ -1,7 +1,7 @@
 """A crash of the lab itself: what is left for whoever mends it.
 
-A report to be read, and beside it a recording of what the cluster told last, both in the state folder. The
-nodes are ended first, whatever happens here.
+A report to be read, and beside it a recording of what the log still held (`kvlab replay` opens it), both in
+the state folder. The nodes are ended first, whatever happens here.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from kvlab.lab import state
 from kvlab.trace.events import AnyEvent
 from kvlab.trace.recording import Recorder
 
-EVENTS_MAX = 20_000
-"""So many events are kept for a recording that is written only in need."""
 EVENTS_SHOWN = 40
 
 
@@ -49,7 +47,7 @@ def crashed(
     except (OSError, KvlabError) as unwritten:
         traceback.print_exception(error)  # then it has to be told here
         return LabCrashed(f"{what} No report could be written: {unwritten}.")
-    return LabCrashed(f"{what}\nThe report:    {report}\nThe recording: {recording}")
+    return LabCrashed(f"{what}\nThe report:    {report}\nThe recording: {recording} (kvlab replay)")
 
 
 def _report(

@@ -4,8 +4,9 @@ What is due, and whose turn it is, presenter.py knows; here it is done, on which
 shown. Everything else of the lab works as ever: who wants to kill a node in between, kills it. If the
 cluster is then not where a step expects it, that is said, with two ways on.
 
-To go back is to start a new cluster and to do all that came before, without a pause. For the simulator that
-is a moment; real processes take as long as their time-outs do.
+To look back (b, <) is to look at the log: the next step goes on from the present, whatever is looked at.
+To go back a step is to start a new cluster and to do all that came before, without a pause. For the
+simulator that is a moment; real processes take as long as their time-outs do.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from kvlab.lab.draw.theme import Theme
 from kvlab.lab.driver import SimDriver, WorldDriver
 from kvlab.lab.presenter import JUDGEMENTS, Group, Presenter, scenes
 from kvlab.lab.view import Narration, View
+from kvlab.messages import NodeId
 from kvlab.script.commands import Heal
 from kvlab.script.parse import Scenario
 from kvlab.script.session import Failure
@@ -154,6 +156,16 @@ class DemoApp(LabApp):
                 super()._on_screen(name, view)
         self._dirty = True
 
+    def _pick(self, action: actions.Action, view: View, name: NodeId) -> None:
+        if action.name != "jump":
+            super()._pick(action, view, name)
+            return
+        self._hold(False)
+        if self.presenter.go_to(int(name) - 1):
+            self._talk = self._begin(self._begin_again(self._talk))
+        else:
+            self._talk = self._begin(self._present())
+
     def _on(self, move: Callable[[], None]) -> None:
         """The person has decided: do what is due now."""
         self._hold(False)  # a simulated world would stand still
@@ -194,14 +206,11 @@ class DemoApp(LabApp):
     # -- what is shown ---------------------------------------------------------------------------
 
     def why_not_do(self) -> str:
-        past = "a talk goes on from the present; End goes back to it" if self.driver.behind else ""
+        past = "End goes back to the present" if self.driver.behind else ""
         return past or super().why_not_do()
 
-    def view(self) -> View:
-        told = narration_of(self.presenter)
-        told = msgspec.structs.replace(told, past=self.driver.behind)
-        view = msgspec.structs.replace(super().view(), narration=told)
-        return msgspec.structs.replace(view, hints=actions.hints(view))
+    def narration(self) -> Narration:
+        return msgspec.structs.replace(narration_of(self.presenter), past=self.driver.behind)
 
 
 def narration_of(presenter: Presenter) -> Narration:
@@ -215,6 +224,6 @@ def narration_of(presenter: Presenter) -> Narration:
         answer=scene.answer if presenter.phase == "done" else "",
         busy=presenter.phase == "doing",
         failed=(failure.expected, failure.found) if failure is not None else None,
-        again=presenter.target is not None,
+        again=presenter.anew,
         why_not_next=presenter.why_not_next(),
     )

@@ -266,10 +266,14 @@ class Driver(ABC):
         return not isinstance(before, LinkChanged)
 
     def _settled(self, place: int) -> int:
-        """The place after all that was told in the same moment as what led to this one."""
-        log = self.timeline
-        at_ms = log.event(place - 1).at_ms
-        while place < log.end and log.event(place).at_ms == at_ms:
+        """The place after all that belongs to what led to this one: of the same moment, or many links."""
+        log, event = self.timeline, self.timeline.event(place - 1)
+        while place < log.end:
+            more = log.event(place)
+            if more.at_ms != event.at_ms and not (
+                isinstance(event, LinkChanged) and isinstance(more, LinkChanged)
+            ):
+                break
             place += 1
         return place
 

@@ -16,7 +16,7 @@ from typing import TextIO
 
 from kvlab.errors import KvlabError
 from kvlab.lab import actions
-from kvlab.lab.crash import EVENTS_MAX, LabCrashed, crashed
+from kvlab.lab.crash import LabCrashed, crashed
 from kvlab.lab.driver import Driver
 from kvlab.lab.narrate import result_of, sentences
 from kvlab.lab.view import view_of
@@ -84,8 +84,8 @@ class Plain:
     def crash(self, error: Exception) -> LabCrashed:
         """Leave a report of this, and return what is to be raised."""
         driver = self.driver
-        last = list(driver.timeline.last(EVENTS_MAX))
-        return crashed(error, driver.config, driver.kind, last, driver.transcript.scenario())
+        told = list(driver.timeline.told())
+        return crashed(error, driver.config, driver.kind, told, driver.transcript.scenario())
 
     def _say(self, text: str) -> None:
         try:

@@ -78,6 +78,8 @@ class Presenter:
         self.failure: Failure | None = None
         self.target: int | None = None
         """The scene that is being gone back to; None if what is done is shown to the room."""
+        self.anew = False
+        """Whether it is on its way from the start, on a new cluster."""
         self._group = 0
         self._enter(0)
 
@@ -154,9 +156,18 @@ class Presenter:
 
     def back_to(self, scene: int) -> None:
         """Begin again, on a new cluster, with all that comes before this scene."""
-        self.target, self.failure = min(max(0, scene), len(self.scenes) - 1), None
+        self.target, self.failure, self.anew = min(max(0, scene), len(self.scenes) - 1), None, True
         self.at, self._group, self.phase = 0, 0, "doing"
         self._settle()
+
+    def go_to(self, scene: int) -> bool:
+        """Begin any other scene; True if that takes a new cluster. Ahead, all lines up to it are due now."""
+        if scene <= self.at or self.phase in ("doing", "failed"):
+            self.back_to(scene)
+            return True
+        self.target, self.phase = min(scene, len(self.scenes) - 1), "doing"
+        self._settle()
+        return False
 
     # -- from scene to scene ---------------------------------------------------------------------
 
@@ -175,5 +186,5 @@ class Presenter:
         while self.at < self.target and self._group == len(self.scene.groups):
             self.at, self._group = self.at + 1, 0
         if self.at == self.target:
-            self.target = None
+            self.target, self.anew = None, False
             self._enter(self.at)

@@ -17,13 +17,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import islice
 
 import msgspec
 
 from kvlab.config import ClusterConfig
 from kvlab.trace.events import AnyEvent
-from kvlab.trace.model import Model
+from kvlab.trace.model import Model, retold
 
 CHUNK = 1000
 """Events from one copy of the model to the next: some milliseconds of folding."""
@@ -169,9 +168,11 @@ class Timeline:
         chunk, offset = self._chunk(place - 1)
         return chunk.steps[offset]
 
-    def last(self, count: int) -> Iterator[AnyEvent]:
-        """The last so many events that are kept, the oldest first."""
-        return islice(self, max(0, self.end - self.first - count), None)
+    def told(self) -> Iterator[AnyEvent]:
+        """What is kept, after what was known before it, so that it can be understood by itself."""
+        if self.first:
+            yield from retold(self._chunks[0].model)
+        yield from self
 
     def __iter__(self) -> Iterator[AnyEvent]:
         """What is still kept, the oldest first."""

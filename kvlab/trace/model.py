@@ -484,6 +484,42 @@ def _copied(value: Any) -> Any:
     return value.copy() if isinstance(value, Operation | Series) else value
 
 
+def retold(model: Model) -> list[AnyEvent]:
+    """Events from which a new model learns what this one knows of nodes, ring, network and data: what a
+    recording begins with whose own beginning was not kept. Operations, hints and counts are not in it."""
+    at_ms, nobody = model.at_ms, NodeId("")
+    told: list[AnyEvent] = []
+    for node in model.nodes.values():
+        name = node.node
+        told.append(NodeStarting(node.since_ms, name, node.zone, node.weight))
+        if node.state == "starting":
+            continue
+        told.append(NodeReady(node.since_ms, name, node.generation, node.port, node.pid, node.keys))
+        for key, value in model.items.get(name, {}).items():
+            copy = model.copies.get(name, {}).get(key)
+            told.append(
+                Stored(at_ms, name, key, value, node.keys, node.bytes, copy=copy, tombstones=node.tombstones)
+            )
+        if node.missing:
+            told.append(Locked(at_ms, name, node.missing))
+        if node.skew_ms:
+            told.append(ClockSkewed(at_ms, name, node.skew_ms))
+        for peer, belief in node.beliefs.items():
+            told.append(Believed(node.believed_ms.get(peer, at_ms), name, peer, belief))
+        gone_ms = at_ms if node.gone_ms is None else node.gone_ms
+        match node.state:
+            case "paused":
+                told.append(NodePaused(gone_ms, name))
+            case "down":
+                told.append(NodeDied(gone_ms, name, node.trouble))
+            case "left":
+                told.append(NodeLeft(gone_ms, name))
+    told.append(RingChanged(at_ms, next(iter(model.nodes), nobody), model.ring, "installed"))
+    if model.groups:
+        told.append(Partitioned(at_ms, nobody, model.groups))
+    return [*told, *(msgspec.structs.replace(link, at_ms=at_ms) for link in model.links.values())]
+
+
 _TOLD = (
     NodeReady, NodeKilled, NodeDied, NodePaused, NodeResumed, NodeLeft, NodeFault, OpStarted, OpEnded,
     RingChanged, Locked, Overwritten, Partitioned, LinkChanged, ClockSkewed, Said, EventsLost,

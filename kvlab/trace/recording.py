@@ -132,7 +132,8 @@ class Recording:
         try:
             version = _version_decoder.decode(line).kvlab
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise BadRecording(f"{self.path}, line 1: {expected}, and this does not: {error}") from None
+            hint = "; a .scenario is for kvlab run" if self.path.suffix == ".scenario" else ""
+            raise BadRecording(f"{self.path}, line 1: {expected}, and this does not: {error}{hint}") from None
         if version > FORMAT:
             raise BadRecording(
                 f"{self.path} is in format {version}, and this kvlab reads formats up to {FORMAT}; "
@@ -155,7 +156,9 @@ class Recording:
                 try:
                     yield _event_decoder.decode(line)
                 except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                    whole = number - 1
                     raise BadRecording(
                         f"{self.path}, line {number}: expected an event such as "
-                        f'{{"type":"NodeKilled","at_ms":12.5,"node":"n1"}}: {error}'
+                        f'{{"type":"NodeKilled","at_ms":12.5,"node":"n1"}}: {error}. '
+                        f"What is before it can be kept: head -n {whole} {self.path} > another.kvlab"
                     ) from None

@@ -88,7 +88,7 @@ def test_a_cluster_that_is_not_where_a_step_expects_it_is_told_and_the_step_trie
         await pilot.press("k", "3")
         await shows(pilot, app, "4/5 up")
         await pilot.press("c")
-        await shows(pilot, app, "c (go on) cannot be used now: nothing has fallen short.")
+        await shows(pilot, app, "c (skip) cannot be used now: nothing has fallen short.")
         await pilot.press("right", "right")
         await shows(pilot, app, "The cluster is not where this step expects it.", "Expected: kill n3")
         await shows(pilot, app, "Found: cannot kill n3: it is down", "r tries again, c goes on")
@@ -140,6 +140,30 @@ def test_going_back_brings_a_new_cluster_to_the_step_before() -> None:
         await shows(pilot, app, "1 of 4", "5/5 up", "→: next")
 
     demo(back)
+
+
+def test_any_step_can_be_jumped_to_and_the_past_be_looked_at_in_between() -> None:
+    async def jump(pilot: Pilot[None], app: DemoApp) -> None:
+        await shows(pilot, app, "→: next")
+        first = app.driver
+        await pilot.press("j")
+        await shows(pilot, app, "jump to which step? 1 2 3 4")
+        await pilot.press("3")
+        await shows(pilot, app, "3 of 4", "And a second one.", "3/5 up", "→: next")
+        assert app.driver is first, "ahead, it is the same cluster"
+        await pilot.press("less_than_sign", "less_than_sign", "less_than_sign", "less_than_sign")
+        await shows(pilot, app, "End: the present", "4/5 up")
+        await pilot.press("k")
+        await shows(pilot, app, "k (kill) cannot be used now: End goes back to the present.")
+        await pilot.press("right")
+        await shows(pilot, app, "4 of 4", "That is all.", "3/5 up")
+        await pilot.press("j", "2")
+        await shows(pilot, app, "2 of 4", "Is it gone?", "5/5 up", "→: see")
+        assert app.driver is not first
+        await pilot.press("j", "9")
+        await shows(pilot, app, "there is no 9 to do it to; choose one of 1, 2, 3, 4")
+
+    demo(jump)
 
 
 def test_slow_motion_of_the_simulator_is_its_time() -> None:

@@ -158,3 +158,29 @@ def test_what_falls_short_on_the_way_back_waits_for_the_person_too() -> None:
     assert presenter.shown == 3
     do(presenter)
     assert (presenter.at, phase(presenter)) == (3, "done")
+
+
+def test_one_can_go_ahead_on_the_same_cluster_and_all_in_between_is_done() -> None:
+    presenter = talk()
+    do(presenter)
+    assert not presenter.go_to(2)
+    assert not presenter.anew
+    assert do(presenter) == ["kill n1", "expect get k = a"]
+    assert (presenter.at, phase(presenter)) == (2, "asked")
+    assert not presenter.go_to(3)
+    assert do(presenter) == ["at 0ms put k b", "at 5ms put k c"]
+    assert (presenter.at, phase(presenter)) == (3, "done")
+
+
+def test_one_cannot_go_ahead_of_what_is_under_way_or_fell_short_but_on_a_new_cluster() -> None:
+    presenter = talk()
+    assert presenter.go_to(1)
+    assert presenter.anew
+    assert do(presenter) == ["put k a", "expect result = ok"]
+    assert (presenter.at, phase(presenter), presenter.anew) == (1, "asked", False)
+    presenter.next()
+    presenter.failed(WRONG)
+    assert presenter.go_to(2)
+    assert presenter.failure is None
+    assert do(presenter) == ["put k a", "expect result = ok", "kill n1", "expect get k = a"]
+    assert presenter.go_to(2), "the same scene again"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,10 +12,21 @@ from hypothesis import strategies as st
 from kvlab.lab import timeline as module
 from kvlab.lab.timeline import Timeline
 from kvlab.messages import NodeId
-from kvlab.trace.events import AnyEvent, Hinted, LineFailed, MessageDropped, Said, Sent, Stored, Used
-from kvlab.trace.model import Model, Operation
+from kvlab.trace.events import (
+    AnyEvent,
+    ClockSkewed,
+    Hinted,
+    LineFailed,
+    MessageDropped,
+    NodePaused,
+    Said,
+    Sent,
+    Stored,
+    Used,
+)
+from kvlab.trace.model import Model, Operation, retold
 from kvlab.trace.series import Series
-from tests.lab.stories import KEY, births, config, cut, death, put
+from tests.lab.stories import KEY, births, config, cut, death, found_out, mirrored, put, stood_in
 
 WORLD = NodeId("")
 
@@ -162,3 +174,26 @@ def test_no_place_is_further_than_one_chunk_away_from_a_copy(monkeypatch: pytest
         looked.seek(place)
         assert looked.model.count == place
         assert 0 < len(applied) < module.CHUNK
+
+
+def test_what_is_kept_can_be_understood_without_what_was_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK", 4)
+    looked = timeline(STORY, limit=8)
+    assert looked.first > 10
+    again = folded(list(looked.told()))
+    for name in ("nodes", "groups", "links", "items", "copies", "ring", "phase"):
+        assert getattr(again, name) == getattr(looked.model, name), name
+    whole = timeline(STORY)
+    assert list(whole.told()) == STORY
+
+
+@pytest.mark.parametrize("story", [mirrored(), stood_in(), [*found_out()[0], *found_out()[1]]])
+def test_what_is_retold_brings_a_model_to_the_same(story: list[AnyEvent]) -> None:
+    first = folded(
+        [*births(), *story, NodePaused(9000.0, NodeId("n5")), ClockSkewed(9001.0, NodeId("n1"), 70)]
+    )
+    again = folded(retold(first))
+    for node, known_of in first.nodes.items():
+        expected = msgspec.structs.replace(known_of, hints={}, repairs=0, trouble="")
+        assert msgspec.structs.replace(again.nodes[node], trouble="") == expected
+    assert (again.items, again.copies, again.groups) == (first.items, first.copies, first.groups)

@@ -64,7 +64,7 @@ def _status(canvas: Canvas, y: int, told: Narration, notice: str, theme: Theme) 
 
 def _turn(told: Narration, theme: Theme) -> str:
     if told.past:
-        return "looking back; End is the present"
+        return "End: the present"
     if told.busy:
         return f"at work {theme.glyphs.more}"
     if told.why_not_next:
