@@ -67,7 +67,7 @@ def lines_of(path: str, name: str) -> tuple[int, int]:
     node: ast.AST = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     first = last = 0
     for word in name.split("."):
-        [node] = [
+        *_, node = [  # the last: before it stand its overloads
             child
             for child in ast.iter_child_nodes(node)
             if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and child.name == word
