@@ -40,6 +40,10 @@ class Ring:
         """The node of the first token at or after the key's. O(log T)."""
         return self._owners[self.slot(key)]
 
+    def at(self, point: Token) -> NodeId:
+        """The node of the first token at or after this point of the circle. O(log T)."""
+        return self._owners[bisect_left(self._tokens, point) % len(self._owners)]
+
     def clockwise(self, slot: int) -> Iterator[NodeId]:
         """The owner of each token, once round from this slot on: nodes repeat, nearest first."""
         for i in range(len(self._owners)):

@@ -6,7 +6,6 @@ for that is who owns the keys on it. Half-blocks make pixels about square: a cel
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from functools import lru_cache
 from math import atan2, cos, hypot, pi, sin
 
@@ -126,8 +125,7 @@ def _pixel(spec: RingSpec, geometry: Geometry, x: int, y: int) -> NodeId | None:
 
 def owner_at(spec: RingSpec, turn: float) -> NodeId:
     """Whose arc it is, at this share of a full turn."""
-    tokens = ring_of(spec).tokens()
-    return tokens[bisect_left(tokens, (int(turn * RING_SIZE), "")) % len(tokens)][1]
+    return ring_of(spec).at(int(turn * RING_SIZE))
 
 
 def _arc_cell(
