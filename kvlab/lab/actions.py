@@ -68,7 +68,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
     def hint(self, view: View) -> Hint:
         label = self.label if self.label_now is None else self.label_now(view)
-        return Hint(self.shown_key or self.key, label, self.help, self.refusal(view))
+        return Hint(self.shown_key or self.key, label, self.help, self.refusal(view), self.name)
 
     @property
     def word(self) -> str:

@@ -31,7 +31,7 @@ from kvlab.lab import actions
 from kvlab.lab.actions import Action
 from kvlab.lab.canvas_widget import LabCanvas
 from kvlab.lab.crash import LabCrashed, crashed
-from kvlab.lab.draw.screen import command_row, help_pages, screen
+from kvlab.lab.draw.screen import action_at, command_row, help_pages, screen
 from kvlab.lab.draw.theme import BACKGROUND, TEXT, Theme
 from kvlab.lab.driver import Driver
 from kvlab.lab.leaving import leave_at_signals
@@ -510,6 +510,25 @@ class LabApp(App[None]):
             source_of, stages.find(self.model.config.stage), self.model.config.mine
         )
         self._dirty = True
+
+    def on_click(self, event: ui.Click) -> None:
+        """A tab, or a key of the footer, does what its key does."""
+        size = (self.size.width, self.size.height)
+        if name := action_at(self.view(), size, event.screen_x, event.screen_y):
+            self.action_act(name)
+
+    def on_mouse_scroll_up(self) -> None:
+        self._roll(0)
+
+    def on_mouse_scroll_down(self) -> None:
+        self._roll(1)
+
+    def _roll(self, way: int) -> None:
+        """The wheel goes through what is listed, as the keys of the open tab do."""
+        if self.tab in ("operation", "code"):
+            self.action_act(("event_before", "event_after")[way])
+        elif self.tab in ("messages", "load"):
+            self.action_act(("upwards", "downwards")[way])
 
     def action_cancel(self) -> None:
         self._stop_asking()

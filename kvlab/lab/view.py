@@ -124,12 +124,13 @@ class Flight(msgspec.Struct, frozen=True):
 
 
 class Hint(msgspec.Struct, frozen=True):
-    """A key in the footer; `why_not` says why it cannot be used now, "" if it can."""
+    """A key in the footer: `action` is what it does, `why_not` why it cannot be used now, "" if it can."""
 
     key: str
     label: str
     help: str
     why_not: str = ""
+    action: str = ""
 
 
 class Narration(msgspec.Struct, frozen=True, kw_only=True):

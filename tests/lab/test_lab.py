@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+from textual import events as ui
 from textual.pilot import Pilot
 
 from kvlab.errors import UserError
@@ -524,3 +525,22 @@ def test_the_one_node_of_stage_1_has_its_operation_and_its_code_too() -> None:
         await shows(pilot, app, "HashmapNode.get", "answers: ok")
 
     lab(alone, driver=sim(1, 1))
+
+
+def test_a_click_on_a_tab_or_on_a_key_does_what_the_key_does_and_the_wheel_goes_through_the_events() -> None:
+    async def clicks(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "is written")
+        rows = text(app).splitlines()
+        await pilot.click(offset=(rows[1].index("operation") + 3, 1))
+        assert app.tab == "operation"
+        events = app.view().op
+        assert events is not None
+        await pilot._post_mouse_events([ui.MouseScrollUp], offset=(5, 10))
+        await until(pilot, app, lambda: app._chosen == len(events.events) - 2, "the event before")
+        y = next(y for y, row in enumerate(rows) if "w put  g get" in row)
+        await pilot.click(offset=(rows[y].index("kill") + 1, y))
+        await shows(pilot, app, "kill which node?")
+        await pilot.click(offset=(5, 10))  # nothing is there
+        assert app.tab == "operation"
+
+    lab(clicks)

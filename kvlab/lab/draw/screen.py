@@ -6,7 +6,7 @@ Each tab is drawn by a function of its own, in a file of its own: (view, size, t
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import groupby
+from itertools import accumulate, groupby
 
 from kvlab.lab import actions
 from kvlab.lab.actions import TAB_ACTIONS
@@ -103,6 +103,21 @@ def _header(canvas: Canvas, view: View, theme: Theme) -> None:
     canvas.put(canvas.width - len(badge) - 1, 0, badge, theme.style(BACKGROUND, colour, bold=True))
 
 
+def action_at(view: View, size: Size, x: int, y: int) -> str:
+    """The name of the action whose tab, or whose key in the footer, is here; "" if there is none."""
+    if y == 1:
+        for left, action in _tab_places():
+            if left <= x < left + len(action.key) + 1 + len(action.label):
+                return action.name
+    line = y - size[1] + _footer_rows(view, size[0])
+    if 0 <= line < _footer_rows(view, size[0]):
+        for left, i in _footer_lines(view, size[0])[line]:
+            hint = view.hints[i]
+            if left <= x < left + len(hint.key) + 1 + len(hint.label):
+                return hint.action
+    return ""
+
+
 # -- the tabs ------------------------------------------------------------------------------------
 
 DRAWN: dict[Tab, Callable[[View, Size, Theme], Canvas]] = {
@@ -115,11 +130,16 @@ DRAWN: dict[Tab, Callable[[View, Size, Theme], Canvas]] = {
 }
 
 
+def _tab_places() -> list[tuple[int, actions.Action]]:
+    """Each tab, and the column where its key stands."""
+    lengths = (len(action.key) + 1 + len(action.label) + 2 for action in TAB_ACTIONS)
+    return list(zip(accumulate(lengths, initial=1), TAB_ACTIONS, strict=False))
+
+
 def _tabs(canvas: Canvas, y: int, view: View, theme: Theme) -> None:
     """The six tabs: the one that is open on a ground of its own, grey those that have nothing to show."""
     canvas.fill(y, theme.style(DIM, BAR))
-    x = 1
-    for action in TAB_ACTIONS:
+    for x, action in _tab_places():
         chosen, usable = action.tab == view.tab, not action.refusal(view)
         text, ground = (BACKGROUND, ACCENT) if chosen else (TEXT if usable else DEAD, BAR)
         if chosen:
@@ -127,7 +147,6 @@ def _tabs(canvas: Canvas, y: int, view: View, theme: Theme) -> None:
         else:
             canvas.put(x, y, action.key, theme.style(ACCENT if usable else DEAD, BAR, bold=usable))
             canvas.put(x + 2, y, action.label, theme.style(text, ground))
-        x += len(action.key) + 1 + len(action.label) + 2
 
 
 # -- help ----------------------------------------------------------------------------------------
@@ -232,16 +251,16 @@ def _footer_rows(view: View, width: int) -> int:
     return min(2, len(_footer_lines(view, width)) or 1)
 
 
-def _footer_lines(view: View, width: int) -> list[list[int]]:
-    """The keys, by their place in `hints`, in as many rows as it takes."""
-    lines: list[list[int]] = [[]]
+def _footer_lines(view: View, width: int) -> list[list[tuple[int, int]]]:
+    """The keys, by their column and their place in `hints`, in as many rows as it takes."""
+    lines: list[list[tuple[int, int]]] = [[]]
     x = 1
     for i, hint in enumerate(view.hints):
         length = len(hint.key) + 1 + len(hint.label) + 2
         if x + length - 2 > width and lines[-1]:
             lines.append([])
             x = 1
-        lines[-1].append(i)
+        lines[-1].append((x, i))
         x += length
     return lines
 
@@ -250,10 +269,9 @@ def _footer(canvas: Canvas, y: int, view: View, theme: Theme) -> None:
     """Each key and its name; grey what cannot be used now, in parentheses where there is no grey."""
     for line in _footer_lines(view, canvas.width)[:2]:
         canvas.fill(y, theme.style(TEXT, BAR))
-        x = 1
-        for i in line:
+        for left, i in line:
             hint = view.hints[i]
             usable = not hint.why_not
-            x = canvas.put(x, y, hint.key, theme.style(ACCENT if usable else DEAD, BAR, bold=usable))
-            x = canvas.put(x + 1, y, hint.label, theme.style(TEXT if usable else DEAD, BAR)) + 2
+            x = canvas.put(left, y, hint.key, theme.style(ACCENT if usable else DEAD, BAR, bold=usable))
+            canvas.put(x + 1, y, hint.label, theme.style(TEXT if usable else DEAD, BAR))
         y += 1
