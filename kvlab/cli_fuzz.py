@@ -188,6 +188,7 @@ class _Fuzz:
         self.stage, self.seeds, self.out, self.as_json = stages.find(stage), seeds, out, as_json
         self.world_name = world_name
         self.counts: Counter[Kind] = Counter()
+        self.undecided: list[int] = []
         # What is found goes to stdout; how far it is, to stderr.
         self.progress = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
@@ -202,6 +203,8 @@ class _Fuzz:
                 task = self.progress.add_task(self.stage.title, total=len(self.seeds))
                 for judged in run:
                     self.counts[judged.kind] += 1
+                    if judged.kind is Kind.UNDECIDED:
+                        self.undecided.append(judged.plan.cluster.seed or 0)
                     self.progress.advance(task)
                     self._note(sum(self.counts.values()))
                     if judged.kind not in (Kind.HOLDS, Kind.UNDECIDED):
@@ -263,10 +266,12 @@ class _Fuzz:
         done = sum(self.counts.values())
         if self.as_json:
             counts = {str(kind): self.counts[kind] for kind in Kind}
-            print(
-                json.dumps({"type": "summary", "seeds": done, **counts, "interrupted": bool(how)}), flush=True
-            )
+            told = {"type": "summary", "seeds": done, **counts, "interrupted": bool(how)}
+            print(json.dumps({**told, "undecided_seeds": self.undecided}), flush=True)
             return
         counted = ", ".join(f"{self.counts[kind]} {kind}" for kind in Kind if self.counts[kind])
         end = f", {how}" if how else ""
         print(f"{self.stage.title}: {done} of {len(self.seeds)} seeds{end}: {counted or 'nothing yet'}")
+        if self.undecided:
+            which = ", ".join(map(str, self.undecided))
+            print(f"undecided, as telling would take too long: {which}; look with --seeds A..A")
