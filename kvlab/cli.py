@@ -21,7 +21,17 @@ COMMANDS = {
     "fuzz": ("kvlab.cli_fuzz:fuzz_command", "Run many seeds of a stage under faults, and judge them."),
     "stages": ("kvlab.cli_stages:stages_command", "List the stages and what each adds."),
     "diff": ("kvlab.cli_stages:diff_command", "Show what one stage changes in another: the lesson itself."),
+    "init": ("kvlab.cli_course:init_command", "Make a folder of your own for the exercises."),
+    "watch": ("kvlab.cli_watch:watch_command", "Check your piece each time that you save it."),
     "check": ("kvlab.cli_check:check_command", "Check your piece of a chapter."),
+    "hint": ("kvlab.cli_course:hint_command", "Show the next hint for a chapter."),
+    "reset": ("kvlab.cli_course:reset_command", "Put a chapter's starter into place again."),
+    "solution": ("kvlab.cli_course:solution_command", "Show the reference of a chapter."),
+    "progress": ("kvlab.cli_course:progress_command", "Show how far you are."),
+    "predict": ("kvlab.cli_exercises:predict_command", "Guess what a cluster will do, and see it do it."),
+    "break": ("kvlab.cli_exercises:break_command", "Break a stage with a scenario of your own."),
+    "measure": ("kvlab.cli_exercises:measure_command", "Run a chapter's experiment."),
+    "grade": ("kvlab.cli_grade:grade_command", "Grade a folder of submissions."),
     "doctor": ("kvlab.doctor:doctor_command", "Say whether this machine is fit, and what to do if not."),
     "completion": (
         "kvlab.cli_stages:completion_command",
@@ -70,7 +80,7 @@ def main() -> None:
     """kvlab: a textbook that runs.
 
     Build a Dynamo-style key-value store in nine stages; at each, what you built is a real cluster of
-    processes on this machine. Begin with `kvlab doctor`, then `kvlab lab 4`.
+    processes on this machine. Begin with `kvlab doctor`, then `kvlab lab 4`; to build it, `kvlab init ~/kv`.
     """
     if "" not in sys.path:
         sys.path.append("")  # where one works: there one's own merge function is (--resolve module:name)

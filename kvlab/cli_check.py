@@ -69,4 +69,10 @@ def check_command(
             click.echo(
                 click.style(line, bold=True) if colour == "bold" else click.style(line, fg=colour or None)
             )
+        first = verdict.first
+        if mine is not None and first is not None and first.failure is not None and first.failure.scenario:
+            file = mine.folder / "failures" / f"{chapter:02}_{first.name}.scenario"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(first.failure.scenario, encoding="utf-8")
+            click.echo(f"to watch the first: kvlab run {shlex.quote(str(file))} --world sim --mine")
     sys.exit(0 if verdict.passed else 1)

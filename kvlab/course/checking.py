@@ -102,7 +102,8 @@ class Watched:
         found = getattr(self._made, attribute)
         name = f"{self._name}.{attribute}"
         if not callable(found):
-            self._noted.calls.append(name)
+            if self._noted.last() != name:
+                self._noted.calls.append(name)
             return found
         return lambda *args, **kwargs: _noted(self._noted, name, found, args, kwargs)
 

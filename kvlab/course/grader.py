@@ -39,6 +39,9 @@ from kvlab.world.guard import TICK_S, Guard, not_back
 EXAMPLES = 40
 """Of each property."""
 
+CHECK_S = 15.0
+"""Of computing, for one check; they take a tenth of a second."""
+
 
 class Job(msgspec.Struct, kw_only=True):
     """What a grader's process is to do."""
@@ -85,10 +88,11 @@ def grade(
 ) -> Verdict:
     """Check one piece, in this process."""
     begun = time.perf_counter()
-    run = Run(chapter, piece, seed, only, whole=whole, small=small)
     checking.setup.piece, checking.setup.seed = str(piece), seed
     core.global_force_seed = seed  # type: ignore[assignment]  # as hypothesis' own plugin for pytest does
-    with _no_sleep(piece), Guard(piece, signal.ITIMER_VIRTUAL, NotBack, tick_s):
+    guard = Guard(piece, signal.ITIMER_VIRTUAL, NotBack, tick_s, limit_s=CHECK_S)
+    run = Run(chapter, piece, seed, only, guard, whole=whole, small=small)
+    with _no_sleep(piece), guard:
         try:
             if piece.parent == chapter.file("wrong"):  # these are written as what they make worse
                 pieces.execute(chapter.file("solution.py"), "solution")
@@ -125,9 +129,17 @@ class Run:
     """One run of pytest, of which it is a plugin."""
 
     def __init__(
-        self, chapter: Chapter, piece: Path, seed: int, only: Sequence[str], *, whole: bool, small: bool
+        self,
+        chapter: Chapter,
+        piece: Path,
+        seed: int,
+        only: Sequence[str],
+        guard: Guard,
+        *,
+        whole: bool,
+        small: bool,
     ) -> None:
-        self.chapter, self.piece, self.seed, self.only = chapter, piece, seed, only
+        self.chapter, self.piece, self.seed, self.only, self.guard = chapter, piece, seed, only, guard
         self.whole, self.small = whole, small
         self.file = chapter.file(f"check_{chapter.module}.py")
         self.checks: list[Check] = []
@@ -172,6 +184,7 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool:
         assert isinstance(item, pytest.Function)
+        self.guard.begin()
         self.checks.append(self._tried(item))
         return True
 
@@ -295,6 +308,7 @@ def prepare() -> None:
         max_examples=EXAMPLES,
         deadline=None,
         database=None,
+        phases=[Phase.explicit, Phase.generate, Phase.shrink],
         verbosity=Verbosity.quiet,
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
@@ -318,6 +332,7 @@ def main() -> None:
     if job.traceback:
         where: Any = Path(job.traceback).open("w")  # noqa: SIM115  # it has to stay open: time may be up
         faulthandler.dump_traceback_later(job.seconds, exit=True, file=where)
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)  # the simulator's own guard: ours counts CPU time alone
     sys.unraisablehook = lambda _: None  # what is left of a node when its world ends is of no interest
     prepare()
     chapter = pieces.chapter(job.chapter)

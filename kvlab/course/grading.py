@@ -15,6 +15,7 @@ import msgspec
 from kvlab.course.verdict import Failure, Verdict
 from kvlab.errors import KvlabError
 from kvlab.stages.pieces import Chapter, PieceFailed
+from kvlab.world.guard import TICK_S
 
 LIMIT_S = 60.0
 """For one piece. What does not come back is ended after two seconds of computing (world/guard.py); this is
@@ -32,6 +33,7 @@ def graded(
     whole: bool = True,
     limit_s: float = LIMIT_S,
     memory_mb: int = MEMORY_MB,
+    tick_s: float = TICK_S,
 ) -> Verdict:
     """Check one piece in a process of its own. Raises KvlabError if that process itself fails."""
     with tempfile.TemporaryDirectory(prefix="kvlab-check-") as folder:
@@ -39,7 +41,7 @@ def graded(
         job = {
             "chapter": chapter.number, "pieces": [str(piece)], "seed": seed, "only": [list(only)],
             "answer": str(answer), "traceback": str(traceback), "seconds": limit_s, "megabytes": memory_mb,
-            "whole": whole,
+            "whole": whole, "tick_s": tick_s,
         }  # fmt: skip
         said = run(job, limit_s)
         with contextlib.suppress(OSError, msgspec.DecodeError):

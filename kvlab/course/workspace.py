@@ -25,6 +25,8 @@ COPIED = ("lesson.md", "break.scenario")
 """What a chapter puts into the workspace beside its starter."""
 
 EXERCISES = ("build", "predict", "break", "measure")
+NOTED = (*EXERCISES, "hint", "solution")
+"""What progress is noted of."""
 
 
 class Workspace(msgspec.Struct, frozen=True):
@@ -54,23 +56,29 @@ class Workspace(msgspec.Struct, frozen=True):
             words = line.partition("#")[0].split(maxsplit=2)
             if not words:
                 continue
-            if len(words) < 2 or not words[0].isdecimal() or words[1] not in EXERCISES:
+            if len(words) < 2 or not words[0].isdecimal() or words[1] not in NOTED:
                 raise UserError(
-                    f"{path}, line {number}: expected a chapter and one of {', '.join(EXERCISES)}, as in "
+                    f"{path}, line {number}: expected a chapter and one of {', '.join(NOTED)}, as in "
                     f"`5 build`, and got {line!r}"
                 )
             found[int(words[0]), words[1]] = words[2] if len(words) == 3 else ""
         return found
 
-    def note(self, chapter: int, exercise: str, text: str = "") -> bool:
-        """Note that this is done; True if it was not before."""
-        if (chapter, exercise) in self.done():
-            return False
+    def note(self, chapter: int, what: str, text: str = "") -> bool:
+        """Note that this is done, with its latest text; True if it was not done before."""
+        before = self.done()
         path = self.folder / PROGRESS
-        before = path.read_text(encoding="utf-8")
-        line = f"{chapter} {exercise} {text}".rstrip()
-        path.write_text(f"{before}{'' if before.endswith(chr(10)) else chr(10)}{line}\n", encoding="utf-8")
-        return True
+        line = f"{chapter} {what} {text}".rstrip()
+        kept = []
+        for old in path.read_text(encoding="utf-8").splitlines():
+            words = old.partition("#")[0].split(maxsplit=2)
+            if words[:2] != [str(chapter), what]:
+                kept.append(old)
+        whole = "\n".join([*kept, line, ""])
+        part = path.with_suffix(".part")
+        part.write_text(whole, encoding="utf-8")
+        part.replace(path)  # at once: whoever ends us here has the old one or the new one
+        return (chapter, what) not in before
 
     # -- files -----------------------------------------------------------------------------------
 

@@ -42,6 +42,8 @@ class Break(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guarantee: str
     cluster: str = ""
     """Settings that the scenario has to have, as `cluster` writes them."""
+    forbids: tuple[str, ...] = ()
+    """Commands that it has to do without, as they are called in a script."""
 
 
 class Chapter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

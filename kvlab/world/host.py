@@ -592,7 +592,8 @@ class Host:
         self._collect_at_ms = None
         self.node.store.collect(self.now_ms())
         if (following := self.node.store.next_expiry()) is not None:
-            self._collect_by(following)
+            # A reader's store may have left what was due; it must not be asked again at the same moment.
+            self._collect_by(max(following, self.now_ms() + 1))
 
     # -- the world's commands --------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ from kvlab.world.control import (
     Told,
     ToSupervisor,
 )
+from kvlab.world.guard import Guard
 from kvlab.world.host import Host
 from kvlab.world.process.disk import SqliteDisk
 from kvlab.world.process.peers import Peers
@@ -79,6 +80,7 @@ class Child:
         self._control: FrameConnection | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._untold: list[AnyEvent] = []
+        self._guard = contextlib.ExitStack()  # over a piece of the reader's that does not come back
         self._lost = 0
 
     async def live(self, control_port: int) -> None:
@@ -135,6 +137,8 @@ class Child:
                 watched=begin.watched,
                 disk=SqliteDisk(Path(begin.disk)) if begin.disk else None,
             )
+            if begin.config.mine is not None:
+                self._guard.enter_context(Guard(begin.config.mine))
             self.peers.receive = self.host.receive
             await self.host.settle()
             self.resp = RespServer(self.host)

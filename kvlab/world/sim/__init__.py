@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import nullcontext
 from contextvars import Context
 from random import Random
 from typing import Any, TypeVar
@@ -28,6 +29,7 @@ from kvlab.messages import NodeId, OpId
 from kvlab.trace import events
 from kvlab.world.control import Command, Done, Response
 from kvlab.world.faults import Fate
+from kvlab.world.guard import Guard
 from kvlab.world.host import Host
 from kvlab.world.sim.loop import SimLoop, life
 from kvlab.world.sim.network import Life, NamedPort, Names, Network, Port, UnderWay
@@ -68,6 +70,7 @@ class SimWorld(World):
         self._calls: dict[NodeId, list[asyncio.Future[Response]]] = {}
         self._disks: dict[NodeId, MemoryDisk] = {}
         self._actions: list[tuple[int, float, Action[Any]]] = []  # with the step and the time of each
+        self._guard = nullcontext() if config.mine is None else Guard(config.mine)
 
     # -- time under somebody's hand --------------------------------------------------------------
 
@@ -101,7 +104,8 @@ class SimWorld(World):
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run this on virtual time until it is done; returns or raises what it did."""
-        result: T = self.loop.run_until_complete(main)
+        with self._guard:
+            result: T = self.loop.run_until_complete(main)
         return result
 
     def submit(self, action: Action[T]) -> asyncio.Future[T]:
@@ -110,16 +114,19 @@ class SimWorld(World):
         """
         self._actions.append((self.steps, self.loop.time(), action))
         task = self.loop.create_task(action(self))
-        self.loop.settle()
+        with self._guard:
+            self.loop.settle()
         return task
 
     def step(self) -> bool:
         """Deliver the next message or fire the next timer; False if nothing is left to happen."""
-        return self.loop.step()
+        with self._guard:
+            return self.loop.step()
 
     def run_to(self, at_ms: float) -> None:
         """Let time pass up to this moment."""
-        self.loop.run_to(at_ms / 1000)
+        with self._guard:
+            self.loop.run_to(at_ms / 1000)
 
     def rewound(self, to_step: int, watcher: Watcher | None = None) -> SimWorld:
         """The same world as it was after `to_step` steps: a new one, in which all that was submitted by

@@ -1,0 +1,164 @@
+"""`kvlab predict N`, `kvlab break N FILE` and `kvlab measure N`: the exercises beside the piece."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from kvlab.course import workspace
+from kvlab.course.workspace import Workspace
+from kvlab.errors import KvlabError, UserError
+from kvlab.script.parse import ScriptError
+from kvlab.script.rehearsal import read_scenario
+from kvlab.stages import pieces
+
+
+def _mine() -> Workspace | None:
+    """Where progress is noted, if one stands in a workspace: these exercises can be done without one."""
+    try:
+        return workspace.find()
+    except UserError:
+        return None
+
+
+# -- predict -------------------------------------------------------------------------------------
+
+
+@click.command("predict")
+@click.argument("chapter", type=int)
+@click.option("--answers", metavar="1,3,...", help="Your choices, for want of a keyboard.")
+def predict_command(chapter: int, answers: str | None) -> None:
+    """Guess, five times, what a cluster of CHAPTER will do; then see it do it.
+
+    Nobody has written the answers down: each is looked up in the run. Exit code: 0 if all five are right.
+    """
+    from kvlab.course.predict import Answered, Question, ask_all, questions
+
+    try:
+        of = pieces.chapter(chapter)
+        path = of.file("predict.scenario")
+        if not path.is_file():
+            raise UserError(f"chapter {chapter} has no questions")
+        scenario = read_scenario(path)
+        given = _choices(answers, len(questions(scenario)))
+
+        def ask(question: Question) -> int | None:
+            click.echo(click.style(f"\n{question.number}. {question.text}", bold=True))
+            for number, choice in enumerate(question.choices, start=1):
+                click.echo(f"   {number}  {choice}")
+            if given is not None:
+                click.echo(f"   > {given[question.number - 1] + 1}")
+                return given[question.number - 1]
+            return int(click.prompt("   >", type=click.IntRange(1, len(question.choices)))) - 1
+
+        def tell(answered: Answered) -> None:
+            right = " or ".join(answered.question.choices[i] for i in answered.right)
+            if answered.correct:
+                click.echo(click.style(f"   yes: {right}", fg="green"))
+            else:
+                click.echo(click.style(f"   no, it is: {right}", fg="red"))
+
+        found = ask_all(scenario, ask, tell, lambda text: click.echo(f"   {text}"))
+    except KvlabError as error:
+        raise click.UsageError(str(error)) from None
+    correct = sum(answered.correct for answered in found)
+    click.echo(f"\n{correct} of {len(found)}. To see it again: kvlab run {path} --world sim")
+    if (mine := _mine()) is not None:
+        mine.note(chapter, "predict", f"{correct}/{len(found)}")
+    sys.exit(0 if correct == len(found) else 1)
+
+
+def _choices(answers: str | None, count: int) -> list[int] | None:
+    """What --answers says, counted from 0."""
+    if answers is None:
+        return None
+    words = answers.split(",")
+    if len(words) != count or not all(word.strip().isdecimal() and int(word) > 0 for word in words):
+        raise UserError(f"expected {count} numbers with commas between them, and got {answers!r}")
+    return [int(word) - 1 for word in words]
+
+
+# -- break ---------------------------------------------------------------------------------------
+
+
+@click.command("break")
+@click.argument("chapter", type=int)
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+def break_command(chapter: int, file: Path | None) -> None:
+    """Break stage CHAPTER with the scenario in FILE: the guarantee that its break.scenario names.
+
+    Without FILE, your break.scenario. Exit code: 0 if it is broken, 1 if not, 2 if FILE makes no sense.
+    """
+    from kvlab.course.breaking import Became, try_to_break, wanted
+
+    mine = _mine()
+    try:
+        of = pieces.chapter(chapter)
+        guarantee = wanted(of).guarantee
+        if file is None:
+            if mine is None:
+                raise UserError(
+                    "which scenario? As in `kvlab break 5 FILE`, or in your workspace without FILE"
+                )
+            file = mine.chapter_folder(of) / "break.scenario"
+        elif mine is not None and not file.exists() and len(file.parts) == 1:
+            file = mine.chapter_folder(of) / file
+        tried = try_to_break(of, read_scenario(file))
+    except ScriptError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    except KvlabError as error:
+        click.echo(f"kvlab break: {error}", err=True)
+        sys.exit(2)
+    match tried.became:
+        case Became.BROKEN:
+            click.echo(click.style(f"{guarantee} is broken: {tried.sentence}", fg="green"))
+            if mine is not None:
+                mine.note(chapter, "break", file.name)
+        case Became.HELD:
+            click.echo(click.style(f"Not broken: {tried.sentence}.", fg="red"))
+        case Became.UNDECIDED:
+            click.echo(
+                click.style(f"It cannot be told whether {guarantee} is broken: {tried.sentence}", fg="red")
+            )
+        case Became.ASTRAY:
+            click.echo(click.style(f"Your scenario itself goes astray: {tried.sentence}", fg="red"))
+    for title, lines in (("the proof:", tried.proof), ("", tried.diagram)):
+        if lines:
+            click.echo("\n" + "\n".join([title, *(f"  {line}" for line in lines)] if title else lines))
+    click.echo(f"\nTo watch it: kvlab run {file} --world sim")
+    sys.exit(0 if tried.became is Became.BROKEN else 1)
+
+
+# -- measure -------------------------------------------------------------------------------------
+
+
+@click.command("measure")
+@click.argument("chapter", type=int)
+@click.option(
+    "--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="Where to write the CSV."
+)
+@click.option("--quick", is_flag=True, help="Fewer repetitions: in a second, and less exact.")
+def measure_command(chapter: int, csv_file: Path | None, quick: bool) -> None:
+    """Run the experiment of CHAPTER: a table, a plot, and a CSV, with what theory says beside it."""
+    from kvlab.course.measuring import as_csv, as_lines, measured
+
+    try:
+        of = pieces.chapter(chapter)
+        if not of.file("measure.py").is_file():
+            raise UserError(f"chapter {chapter} has no experiment")
+        table = measured(of, quick=quick, tell=lambda text: click.echo(text, err=True))
+    except KvlabError as error:
+        raise click.UsageError(str(error)) from None
+    for line in as_lines(table):
+        click.echo(line)
+    mine = _mine()
+    if csv_file is None and mine is not None:
+        csv_file = mine.chapter_folder(of) / "measure.csv"
+    if csv_file is not None:
+        csv_file.write_text(as_csv(table), encoding="utf-8")
+        click.echo(f"\nthe numbers are in {csv_file}")
+    if mine is not None:
+        mine.note(chapter, "measure")

@@ -1,0 +1,64 @@
+"""Watch: the loop of save and verdict. What is on the screen, and which keys do something just now.
+
+The loop itself (kvlab/cli_watch.py) knows about files, keys and terminals; here are the decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from kvlab.course.tell import Line, told
+from kvlab.course.verdict import Outcome, Verdict
+from kvlab.stages.pieces import Chapter
+
+
+class Stand(msgspec.Struct, frozen=True):
+    """Where the reader is."""
+
+    chapter: Chapter
+    verdict: Verdict
+    next_chapter: int | None
+    """The next one that does not pass yet, if there is another."""
+    hints_left: int
+
+    @property
+    def untouched(self) -> bool:
+        """Nothing is written yet."""
+        return bool(self.verdict.checks) and all(
+            check.outcome is Outcome.TO_DO for check in self.verdict.checks
+        )
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """The keys that do something now, and what."""
+        keys = {"enter": "check again"}
+        if self.verdict.passed:
+            if self.next_chapter is not None:
+                keys["n"] = f"on to chapter {self.next_chapter}"
+            keys["s"] = "the reference"
+        elif self.hints_left:
+            keys["h"] = "a hint"
+        if sum(check.failure is not None for check in self.verdict.checks) > 1 and not self.untouched:
+            keys["a"] = "all failures"
+        return {**keys, "q": "quit"}
+
+    def screen(self, file: Path, *, whole: bool = False) -> Iterator[Line]:
+        """What is shown."""
+        if self.untouched:
+            yield (
+                "All of it is red: that is where one starts. Nothing is broken, it is only not written yet.",
+                "",
+            )
+            yield f"Open {file} in your editor, and save it as often as you like.", "bold"
+            yield "", ""
+        yield from told(self.verdict, f"kvlab check {self.chapter.number}", whole=whole)
+        yield "", ""
+        if self.verdict.passed:
+            number = self.chapter.number
+            yield f"See it run: kvlab lab {number} --mine", "bold"
+            yield f"And then: kvlab predict {number}, kvlab break {number}, kvlab measure {number}", ""
+            yield "", ""
+        yield "   ".join(f"{key}: {what}" for key, what in self.keys.items()), "bright_black"

@@ -1,0 +1,58 @@
+"""The exercises beside the piece, of every chapter that has them: predict, break, measure, and the hints."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from kvlab.course.breaking import Became, try_to_break
+from kvlab.course.hints import hints
+from kvlab.course.measuring import as_csv, as_lines, measured
+from kvlab.course.predict import COUNT, ask_all
+from kvlab.script.rehearsal import read_scenario
+from kvlab.stages import pieces
+
+CHAPTERS = pieces.chapters()
+
+
+@pytest.mark.parametrize("number", CHAPTERS)
+def test_five_questions_have_one_answer_each_and_it_is_looked_up(number: int) -> None:
+    found = ask_all(read_scenario(CHAPTERS[number].file("predict.scenario")), lambda question: None)
+    assert len(found) == COUNT
+    for answered in found:
+        assert len(answered.right) == 1, f"{answered.question.text}: {answered.right}"
+        assert len(answered.question.choices) >= 2
+    assert len({answered.right for answered in found}) > 1, "always the same place"
+
+
+@pytest.mark.parametrize("number", [n for n, chapter in CHAPTERS.items() if chapter.breaks is not None])
+def test_what_is_to_be_broken_holds_at_first_and_can_be_broken(number: int) -> None:
+    chapter = CHAPTERS[number]
+    starter = try_to_break(chapter, read_scenario(chapter.file("break.scenario")))
+    assert starter.became is Became.HELD, starter.sentence
+    broken = try_to_break(chapter, read_scenario(chapter.file("break_solution.scenario")))
+    assert broken.became is Became.BROKEN, broken.sentence
+    assert broken.proof
+
+
+@pytest.mark.parametrize("number", CHAPTERS)
+def test_an_experiment_has_a_table_a_plot_and_a_csv(number: int) -> None:
+    table = measured(CHAPTERS[number], quick=True, tell=lambda text: None)
+    assert len(table.rows) >= 3
+    assert all(len(row) == len(table.columns) for row in table.rows)
+    values, theory = table.values(table.measured), table.values(table.theory)
+    assert len(set(values)) > 1, "nothing was measured"
+    assert len(set(theory)) > 1
+    shown = "\n".join(as_lines(table))
+    assert all(column in shown for column in table.columns)
+    assert "#" in shown
+    assert len(list(csv.reader(io.StringIO(as_csv(table))))) == len(table.rows) + 1
+
+
+@pytest.mark.parametrize("number", CHAPTERS)
+def test_hints_have_three_tiers_that_say_something(number: int) -> None:
+    found = hints(CHAPTERS[number])
+    assert len(found) >= 3
+    assert all(len(hint.text) > 80 for hint in found)

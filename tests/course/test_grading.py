@@ -1,0 +1,157 @@
+"""What a reader is told: failures to the letter, and whatever goes wrong in a file, in plain words."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from kvlab.course import reports
+from kvlab.course.grading import graded
+from kvlab.course.tell import told
+from kvlab.course.verdict import Check, Failure, Outcome, Verdict
+from kvlab.stages import pieces
+
+GOLDEN = Path(__file__).parent / "golden"
+STORE, QUORUM = pieces.chapter(1), pieces.chapter(5)
+
+
+def piece(folder: Path, old: str, new: str, chapter: pieces.Chapter = STORE) -> Path:
+    """The reference with one change, as a reader's file."""
+    text = chapter.file("solution.py").read_text(encoding="utf-8")
+    assert old in text
+    path = folder / chapter.piece
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+def text_of(verdict: Verdict) -> str:
+    lines = [line.rstrip() for line, _ in told(verdict, f"kvlab check {verdict.chapter}")]
+    text = re.sub(r"\(\d+\.\d s\)", "(0.0 s)", "\n".join(lines)) + "\n"
+    return re.sub(r"line 6[56]: (while self.bytes.*|pass)", "line 65 or 66", text)  # wherever the loop was
+
+
+def is_golden(name: str, text: str) -> bool:
+    """Whether it is what stands in the file. To change a text, delete its file, and read the new one."""
+    path = GOLDEN / f"{name}.txt"
+    if not path.exists():
+        path.write_text(text, encoding="utf-8")
+        pytest.fail(f"{path} was not there; read what it says now")
+    return path.read_text(encoding="utf-8") == text
+
+
+EXPIRY = "item.expires_ms <= now_ms"
+
+CASES = {
+    "a_call": (STORE, EXPIRY, "item.expires_ms < now_ms"),
+    "a_property": (STORE, "            self.bytes -= footprint(key, self.held[key])\n", "            pass\n"),
+    "raised": (STORE, "        for key in gone:\n", "        for key in self.held:\n"),
+    "endless": (STORE, 'self.remove(next(iter(self.held)), "evicted")', "pass"),
+    "a_cluster": (QUORUM, '        raise too_few("the write", tally)', "        return"),
+    "never_awaited": (QUORUM, "await self.write(key, version, w or", "self.write(key, version, w or"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_failure_is_told_as_the_golden_text_has_it(name: str, tmp_path: Path) -> None:
+    chapter, old, new = CASES[name]
+    verdict = graded(chapter, piece(tmp_path, old, new, chapter), whole=False, tick_s=0.05)
+    assert is_golden(name, text_of(verdict))
+
+
+def test_the_same_seed_gives_the_same_verdict_and_another_seed_other_examples(tmp_path: Path) -> None:
+    path = piece(tmp_path, "            self.bytes -= footprint(key, self.held[key])\n", "            pass\n")
+    only = ["check_bytes_are_what_is_held"]
+    first, again = (graded(STORE, path, seed=7, only=only, whole=False) for _ in range(2))
+    assert text_of(first) == text_of(again)
+    assert "--seed 7" in text_of(first)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("def footprint(", "def footprint((", r"store.py, line 18: this is not Python"),
+        ("    def peek(", "    def look(", r"store.py: expected Store.peek\(self, key, now_ms\)"),
+        (
+            "class Store(",
+            "while True:\n    pass\n\n\nclass Store(",
+            r"store.py, line 2\d: this does not come back",
+        ),
+        ("class Store(", "import os\n\nos._exit(3)\n\n\nclass Store(", r"store.py: the process that ran it"),
+        (
+            "class Store(",
+            "HUGE = bytes(10**12)\n\n\nclass Store(",
+            r"store.py, line 27: this raises MemoryError",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_checked_is_told_with_its_line(
+    old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    verdict = graded(STORE, piece(tmp_path, old, new), tick_s=0.05)
+    assert verdict.problem is not None
+    assert re.search(said, text_of(verdict))
+
+
+def test_what_even_a_signal_does_not_wake_ends_with_the_time_and_names_the_line(tmp_path: Path) -> None:
+    path = piece(
+        tmp_path, "    return OVERHEAD_BYTES +", "    sum(range(10**15))\n    return OVERHEAD_BYTES +"
+    )
+    verdict = graded(STORE, path, limit_s=2)
+    assert verdict.problem is not None
+    assert (verdict.problem.line, verdict.problem.code) == (20, "sum(range(10**15))")
+    assert "time was up" in verdict.problem.got
+
+
+def test_a_sleep_in_a_node_is_refused_where_it_stands(tmp_path: Path) -> None:
+    path = piece(
+        tmp_path,
+        "        tally = Tally(w, self.replicas(key))\n",
+        "        import time; time.sleep(60)\n        tally = Tally(w, self.replicas(key))\n",
+        QUORUM,
+    )
+    verdict = graded(QUORUM, path, only=["check_what_is_written_is_read"])
+    assert "time.sleep stops the whole node" in text_of(verdict)
+
+
+# -- reports -------------------------------------------------------------------------------------
+
+VERDICT = Verdict(
+    1, "A <store>", "store.py", 3,
+    (
+        Check("check_a", "A holds.", Outcome.PASSED, 0.1),
+        Check("check_b", "B & C hold.", Outcome.FAILED, 0.2,
+              Failure(call="f(1)", expected="2", got="\x003 < 4", trail=("f(1)",))),
+        Check("check_c", "C holds.", Outcome.NOT_TRIED),
+    ),
+    seconds=0.5,
+)  # fmt: skip
+
+
+def test_junit_has_a_case_a_check_and_survives_whatever_a_value_holds() -> None:
+    (suite,) = ET.fromstring(reports.junit([VERDICT]))
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
+    failure = suite.find("testcase[@name='check_b']/failure")
+    assert failure is not None
+    assert failure.get("message") == "B & C hold."
+    assert "expected  2" in (failure.text or "")
+
+
+def test_gradescope_has_a_point_a_check() -> None:
+    found = json.loads(reports.gradescope([VERDICT]))
+    assert [test["score"] for test in found["tests"]] == [1, 0, 0]
+    assert all(test["max_score"] == 1 for test in found["tests"])
+    assert "expected  2" in found["tests"][1]["output"]
+
+
+def test_a_file_that_cannot_be_read_is_an_error_in_every_report() -> None:
+    broken = Verdict(
+        1, "A store", "store.py", 1, (), Failure(got="this is not Python", file="store.py", line=3)
+    )
+    assert "store.py, line 3: this is not Python" in reports.junit([broken])
+    (test,) = json.loads(reports.gradescope([broken]))["tests"]
+    assert (test["score"], test["output"]) == (0, "store.py, line 3: this is not Python")
+    assert json.loads(reports.as_json(broken))["passed"] is False
