@@ -48,6 +48,7 @@ GUARANTEES = {
     "monotonic-reads": "a session does not find something older than it has found",
     "linearizable": "one order of all operations explains every read",
     "convergence": "all home replicas hold the same once all is well again, without anybody reading",
+    "failed-is-failed": "what a client was told has failed is never found, in whatever trouble it was said",
 }
 """What can be guaranteed, by the name that `check` knows it by."""
 
@@ -112,7 +113,7 @@ NEEDS: dict[str, Callable[[ClusterConfig], bool]] = {
 }
 """What a configuration can be asked to be."""
 
-LOST, BACK, SIBLINGS, OWN, ONWARDS, LINEAR, SAME = GUARANTEES
+LOST, BACK, SIBLINGS, OWN, ONWARDS, LINEAR, SAME, DENIED = GUARANTEES
 
 _ONE_COPY = "its one copy dies with its node"
 _PROCESS = "all data dies with the process"
@@ -196,6 +197,7 @@ CLAIMS = (
     Claim(9, ONWARDS, None, _OVERTAKEN),
     Claim(9, LINEAR, None, _NO_REGISTER),
     Claim(9, SAME, (*VERSIONED, Fault.SKEW, Fault.CHANGE, Fault.AMNESIA)),
+    *(Claim(stage, DENIED, tuple(Fault)) for stage in range(1, 10)),
 )
 """The table, stage by stage. A guarantee that does not stand for a stage has no meaning there."""
 

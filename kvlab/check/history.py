@@ -96,6 +96,13 @@ def by_key(history: Iterable[Operation]) -> dict[Key, list[Operation]]:
     return dict(keys)
 
 
+def denied(operations: Sequence[Operation]) -> dict[bytes, Operation]:
+    """The values that nobody can have left: each with the write of it that was said to have failed."""
+    writes = [op for op in operations if op.is_write and op.value is not None]
+    perhaps = {op.value for op in writes if op.perhaps_done}
+    return {op.value: op for op in writes if op.value is not None and op.value not in perhaps}
+
+
 def certainly_older(operations: Sequence[Operation], value: bytes | None, than: Operation) -> bool:
     """Whether every write that can have left this value (None: no value) was over before `than` started.
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kvlab.check.history import Judgement, Operation, Verdict, by_key, illegal, merged, shown
+from kvlab.check.history import Judgement, Operation, Verdict, by_key, denied, illegal, merged, shown
 from kvlab.errors import Outcome
 from kvlab.messages import Key
 
@@ -42,6 +42,12 @@ def all_siblings(history: Sequence[Operation], final: Mapping[Key, Operation]) -
 
 def _one_key(operations: Sequence[Operation], last: Operation | None) -> Judgement:
     writes = [op for op in operations if op.perhaps_done]
+    failed = denied(operations)
+    for value in () if last is None else last.found:
+        if value in failed:
+            return illegal(
+                CLAIM, f"put {shown([value])} was said to have failed, and is found", failed[value], last
+            )
     if not writes:
         return Judgement(CLAIM, Verdict.OK)
     if last is None or last.outcome is not Outcome.OK:

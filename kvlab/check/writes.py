@@ -1,4 +1,5 @@
-"""What became of writes: is every acknowledged one still there, and does no deleted one come back?
+"""What became of writes: is every acknowledged one still there, does no deleted one come back, and is what
+was said to have failed never found?
 
 Invariant: of the acknowledged writes to a key, only those count that no other acknowledged write followed;
 when several are left they were concurrent, and a store may keep any of them. An unknown write may be found,
@@ -10,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from kvlab.check.history import Judgement, Operation, Verdict, by_key, illegal, merged, shown
+from kvlab.check.history import Judgement, Operation, Verdict, by_key, denied, illegal, merged, shown
 from kvlab.check.siblings import covered
 from kvlab.errors import Outcome
 from kvlab.messages import Key
 
 LOST = "no-lost-writes"
 RESURRECTED = "no-resurrection"
+DENIED = "failed-is-failed"
 
 
 def no_lost_writes(history: Sequence[Operation], final: Mapping[Key, Operation]) -> Judgement:
@@ -110,3 +112,24 @@ def _stays_deleted(operations: Sequence[Operation], final: Sequence[Operation] |
                     RESURRECTED, f"{shown([value])} was deleted, and is found again", writes[-1], newest, read
                 )
     return Judgement(RESURRECTED, Verdict.OK)
+
+
+def failed_is_failed(history: Sequence[Operation]) -> Judgement:
+    """No read ever finds what a client was told is certainly not written. O(n).
+
+    Who hears "failed" does something else, or writes again: if the first write was there all the same, it is
+    done twice. A write of which nobody knows what became is unknown, and it is no shame to say so.
+    """
+    judged = [_nothing_denied_is_found(operations) for operations in by_key(history).values()]
+    return merged(DENIED, judged, "nothing that was said to have failed was found")
+
+
+def _nothing_denied_is_found(operations: Sequence[Operation]) -> Judgement:
+    """Judge one key."""
+    failed = denied(operations)
+    for read in operations:
+        for value in read.found if read.outcome is Outcome.OK else ():
+            if value in failed:
+                sentence = f"{_name(failed[value])} was said to have failed, and is found"
+                return illegal(DENIED, sentence, failed[value], read)
+    return Judgement(DENIED, Verdict.OK)

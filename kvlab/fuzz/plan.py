@@ -18,7 +18,6 @@ import msgspec
 from kvlab import stages
 from kvlab.check.claims import GUARANTEES, Fault, claims_of, held_to
 from kvlab.config import ClusterConfig
-from kvlab.errors import UserError
 from kvlab.messages import Key
 from kvlab.script.commands import (
     Add,
@@ -68,8 +67,12 @@ FAULTS_MAX = 4
 ON_THE_NETWORK = (Fault.DELAY, Fault.LOSS, Fault.DUPLICATION, Fault.PARTITION)
 FORGETTING = (Fault.AMNESIA, Fault.DEATH)
 
-ORDER = ("convergence", *(name for name in GUARANTEES if name != "convergence"))
-"""In which claims are checked: first the one that a read could make true."""
+ALWAYS = "failed-is-failed"
+"""It holds under all faults, so every run is held to it, and none is planned for it."""
+
+FIRST = ("convergence", ALWAYS)
+ORDER = (*FIRST, *(name for name in GUARANTEES if name not in FIRST))
+"""In which claims are checked: first the one that a read could make true, then the plainest."""
 
 
 class Episode(msgspec.Struct, frozen=True):
@@ -118,10 +121,7 @@ def plan(
     faults: Sequence[Fault] | None = None,
     guarantees: Sequence[str] | None = None,
 ) -> Plan:
-    """The plan of this seed. `guarantees`: check these, whatever the stage claims; `faults`: of these kinds.
-
-    Raises UserError if the stage has nothing to be held to.
-    """
+    """The plan of this seed. `guarantees`: check these, claimed or not; `faults`: of these kinds."""
     config = stages.checked(msgspec.structs.replace(config, seed=seed, chance="named"))
     random = Random(f"fuzz/{config.stage}/{seed}")
     kinds = _kinds(config, random, faults, guarantees is not None)
@@ -155,9 +155,8 @@ def _kinds(
         among = [fault for fault in possible(config) if fault not in FORGETTING]
     else:
         made = [claim for claim in claims_of(config.stage) if claim.made(config)]
-        if not made:
-            raise UserError(f"{stages.find(config.stage).title}, makes no claim with this configuration")
-        among = [fault for fault in random.choice(made).under or () if fault in possible(config)]
+        some = [claim for claim in made if claim.guarantee != ALWAYS] or made
+        among = [fault for fault in random.choice(some).under or () if fault in possible(config)]
     chosen = random.sample(among, random.randint(min(1, len(among)), min(FAULTS_MAX, len(among))))
     forgetting = [fault for fault in chosen if fault in FORGETTING]
     return [fault for fault in Fault if fault in chosen and fault not in forgetting[1:]]

@@ -463,6 +463,7 @@ CLAIMS = (
     "read-your-writes",
     "monotonic-reads",
     "linearizable",
+    "failed-is-failed",
 )
 
 USAGE = {

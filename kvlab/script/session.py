@@ -23,7 +23,7 @@ from kvlab.check.history import CheckerFailed, Judgement, Operation, Verdict
 from kvlab.check.linear import linearizable
 from kvlab.check.sessions import monotonic_reads, read_your_writes
 from kvlab.check.siblings import all_siblings
-from kvlab.check.writes import no_lost_writes, no_resurrection
+from kvlab.check.writes import failed_is_failed, no_lost_writes, no_resurrection
 from kvlab.errors import KvlabError, OperationError, Outcome, UserError
 from kvlab.messages import Key, NodeId, OpId
 from kvlab.script.commands import (
@@ -536,6 +536,9 @@ class Session:
                 return monotonic_reads(self.history)
             case "linearizable":
                 return linearizable(self.history)
+            case "failed-is-failed":
+                await self._read_all()
+                return failed_is_failed(self.history)
             case _:
                 raise UserError(f"there is no check {claim!r}")
 

@@ -8,7 +8,7 @@ from kvlab.check.convergence import Copies, convergence, differences
 from kvlab.check.history import Operation, Verdict
 from kvlab.check.sessions import monotonic_reads, read_your_writes
 from kvlab.check.siblings import all_siblings
-from kvlab.check.writes import no_lost_writes, no_resurrection
+from kvlab.check.writes import failed_is_failed, no_lost_writes, no_resurrection
 from kvlab.errors import Outcome
 from kvlab.messages import NodeId
 
@@ -64,6 +64,32 @@ def test_the_last_acknowledged_write_is_there_or_lost(
     history: list[Operation], found: list[bytes], verdict: str
 ) -> None:
     assert no_lost_writes(history, {b"k": get(20, 21, *found)}).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("history", "verdict"),
+    [
+        ([put(b"a", 0, 1, FAILED), get(2, 3)], "ok"),
+        ([put(b"a", 0, 1, FAILED), get(2, 3, b"a")], "illegal"),
+        ([put(b"a", 2, 3, FAILED), get(0, 1, b"a")], "illegal"),  # before it was said, or after
+        ([put(b"a", 0, 1, FAILED), get(2, 3, b"a", outcome=FAILED)], "ok"),  # that read found nothing
+        ([put(b"a", 0, 1, UNKNOWN), get(2, 3, b"a")], "ok"),
+        ([put(b"a", 0, 1, FAILED), put(b"a", 2, 3), get(4, 5, b"a")], "ok"),  # written again, and done
+        ([put(b"a", 0, 1), put(b"b", 2, 3, FAILED), get(4, 5, b"a", b"b")], "illegal"),  # as a sibling
+        ([put(b"b", 2, 3, FAILED), get(4, 5, b"b"), put(b"c", 6, 7), get(8, 9, b"c")], "illegal"),
+        ([put(b"a", 0, 1), delete(2, 3, FAILED), get(4, 5)], "ok"),  # lost, which is another claim
+    ],
+)  # fmt: skip
+def test_what_was_said_to_have_failed_is_never_found(history: list[Operation], verdict: str) -> None:
+    assert failed_is_failed(history).verdict == verdict
+
+
+def test_a_failed_write_among_the_siblings_is_one_too_many() -> None:
+    history = [put(b"a", 0, 1), put(b"b", 2, 3, FAILED)]
+    last = get(20, 21, b"a", b"b")
+    judgement = all_siblings(history, {b"k": last})
+    assert judgement.verdict is Verdict.ILLEGAL
+    assert judgement.witness == (history[1], last)
 
 
 def test_a_lost_write_is_proved_by_the_write_what_was_found_and_the_read() -> None:

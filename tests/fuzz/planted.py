@@ -5,9 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from kvlab.config import ClusterConfig
+from kvlab.errors import Outcome, QuorumNotReached
 from kvlab.fuzz.judge import MakeWorld
-from kvlab.messages import Item, Keep, Kept, Key, NodeId
+from kvlab.messages import Item, Keep, Kept, Key, NodeId, Siblings
 from kvlab.stages.s04_replication import ReplicationNode
+from kvlab.stages.s07_gossip import GossipNode
 from kvlab.world.sim import SimWorld
 
 
@@ -43,8 +45,19 @@ class Circling(ReplicationNode):
         return await super().on_keep(sender, request)
 
 
-def with_node(node: type[ReplicationNode]) -> MakeWorld:
-    """A simulator whose stage 4 is this class."""
+class Denying(GossipNode):
+    """Says that a write has failed when too few have confirmed it, whoever has kept it."""
+
+    async def write(self, key: Key, copy: Siblings, w: int) -> None:
+        try:
+            await super().write(key, copy, w)
+        except QuorumNotReached as error:
+            error.outcome = Outcome.FAILED
+            raise
+
+
+def with_node(node: type[ReplicationNode | GossipNode]) -> MakeWorld:
+    """A simulator whose stage is this class."""
 
     def make(config: ClusterConfig) -> SimWorld:
         world = SimWorld(config)

@@ -23,7 +23,7 @@ from kvlab.script.commands import CLAIMS as CHECKS
 from kvlab.script.rehearsal import understood
 from kvlab.stages import STAGES
 from kvlab.world.sim import SimWorld
-from tests.fuzz.planted import Circling, Forgetful, Hasty, Raising, with_node
+from tests.fuzz.planted import Circling, Denying, Forgetful, Hasty, Raising, with_node
 
 FOUR = ClusterConfig(stage=4, timeout_ms=200)
 
@@ -86,6 +86,15 @@ def test_a_planted_bug_is_found_and_made_small(node: type[Hasty]) -> None:
     assert len(small.plan.episodes) + len(small.plan.losses) <= 3
     assert len(operations(small)) <= 5  # with the last read, by which it was judged
     assert len(diagram(small)) <= 41
+
+
+def test_a_write_that_is_said_to_have_failed_and_was_kept_is_found_in_a_few_seeds() -> None:
+    """A sibling more is no lost write: by the claims of before, most of these runs held."""
+    seven, made = ClusterConfig(stage=7, timeout_ms=200), with_node(Denying)
+    judged = [judge_seed(seven, seed, None, ["failed-is-failed"], made) for seed in range(10, 15)]
+    found = [one.sentence for one in judged if one.failed]
+    assert found
+    assert all(sentence.endswith("was said to have failed, and is found") for sentence in found)
 
 
 def test_a_failure_made_small_is_a_scenario_that_fails_alike() -> None:
