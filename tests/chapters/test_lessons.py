@@ -150,3 +150,12 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
             headings = re.findall(r"^#+ (.+)$", (page.parent / target).read_text(), re.MULTILINE)
             slugs = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
             assert anchor in slugs, link
+
+
+@each_lesson
+def test_a_script_that_a_lesson_includes_and_does_not_run_holds(lesson: Path) -> None:
+    included = re.findall(r'--8<-- "(chapters/[^"]+\.scenario)"', lesson.read_text(encoding="utf-8"))
+    run = {word for command, _ in shown(lesson) for word in command.split()}
+    for script in set(included) - run:
+        done = CliRunner().invoke(main, ["run", str(ROOT / script), "--world", "sim"])
+        assert done.exit_code == 0, done.output
