@@ -29,7 +29,8 @@ def latency(view: View, size: Size, theme: Theme) -> Canvas:
     times = [took.ms for took in view.ended]
     summary = f"p50 {_ms(percentile(times, 50))}  p99 {_ms(percentile(times, 99))}"
     if height > 1:
-        summary += f"  of the last {len(times)}" if len(times) > 1 else "  of one operation"
+        many = len(times) > 1
+        summary = f"{summary}  of the last {len(times)}" if many else f"{_ms(times[0])}, of one operation"
     x = canvas.put(x, 0, fit(summary, width - x, theme.glyphs.more), theme.style(DIM)) + 1
     if height == 1:
         _bars(canvas, (x, 0), (width - x - 1, 1), view.ended, theme)
