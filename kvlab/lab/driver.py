@@ -496,6 +496,8 @@ class SimDriver(WorldDriver):
 
     def tick(self, elapsed_s: float) -> bool:
         """Run virtual time up to where it should be by now; a world too busy for that falls behind."""
+        if self._again is not None:
+            return True  # how far it is
         if self._until is not None:
             return self._run_on(self._until)
         return not self._held and self.hurry(elapsed_s)
@@ -544,10 +546,13 @@ class SimDriver(WorldDriver):
 
     def seek(self, place: int) -> None:
         self.hold()
-        if place >= self.timeline.end:
-            self.timeline.follow()
+        log = self.timeline
+        if place > log.first:
+            place = log.place_of(log.step_at(place))
+        if place >= log.end:
+            log.follow()
         else:
-            self.timeline.seek(place)
+            log.seek(place)
 
     def step(self) -> str:
         """One step further: of the log, or of the world, where the log ends."""

@@ -201,6 +201,15 @@ def test_a_damaged_one_is_refused_by_its_line_and_what_is_whole_can_be_kept(run:
     assert f"head -n 4 {run} > another.kvlab" in done.output
 
 
+def test_somebodys_own_code_is_not_needed_to_look_at_what_it_did(tmp_path: Path) -> None:
+    path = tmp_path / "run.kvlab"
+    own = msgspec.structs.replace(config(6), resolve="gone:merge", mine=str(tmp_path / "gone.py"))
+    with Recorder(path, own, "sim") as record:
+        for event in births():
+            record(event)
+    assert replayed(path).config == own
+
+
 def test_a_cluster_that_cannot_be_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.kvlab"
     with Recorder(path, msgspec.structs.replace(config(), nodes=99), "sim"):

@@ -240,6 +240,29 @@ def test_a_stage_that_uses_chance_of_its_own_is_found_out_at_a_branch(
     assert "did not come to the same step" in asyncio.run(run())
 
 
+def test_while_a_branch_is_made_the_badge_says_how_far_it_is() -> None:
+    async def run() -> list[str]:
+        driver = SimDriver(SimWorld(config(7)))
+        starting = asyncio.ensure_future(driver.start())
+        while not starting.done():
+            driver.tick(0.05)
+            await asyncio.sleep(0)
+        while driver.world.steps < 450:
+            driver.hurry(0.2)
+        driver.back()
+        branching = asyncio.ensure_future(driver.branch())
+        seen = []
+        while not branching.done():
+            await asyncio.sleep(0)
+            seen.append(driver.moment().badge)
+            assert driver.tick(0.05) or branching.done(), "it is drawn again"
+        return seen
+
+    seen = asyncio.run(run())
+    assert [badge for badge in seen if badge.startswith("SIM again 200 of ")]
+    assert seen[-1].endswith(" PAUSED")
+
+
 def test_the_simulator_runs_to_what_has_not_happened_yet() -> None:
     async def run(pilot: Pilot[None], app: LabApp) -> None:
         await shows(pilot, app, "5/5 up")

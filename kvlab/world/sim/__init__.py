@@ -141,8 +141,8 @@ class SimWorld(World):
 
     def rewinding(self, again: SimWorld, to_step: int, begun: int | None = None) -> Iterator[None]:
         """The same a little at a time: brings `again`, a new world, to that step, and lets somebody else have
-        a turn every 500 steps, some 10 ms. `begun` is how many actions are submitted again; None for all
-        that were by then."""
+        a turn every 100 steps, some milliseconds. `begun` is how many actions are submitted again; None for
+        all that were by then."""
         if not 0 <= to_step <= self.steps:
             raise ValueError(f"this world has made {self.steps} steps, so there is no step {to_step}")
         for step, at_s, action in [done for done in self._actions[:begun] if done[0] <= to_step]:
@@ -154,7 +154,7 @@ class SimWorld(World):
     def _step_to(self, step: int) -> Iterator[None]:
         while self.steps < step:
             self.step()
-            if self.steps % 500 == 0:
+            if self.steps % 100 == 0:
                 yield
 
     # -- World -----------------------------------------------------------------------------------
