@@ -154,6 +154,23 @@ def test_a_step_back_and_a_step_on_show_the_same_again() -> None:
     lab(step, first_put=False)
 
 
+def test_an_operation_that_was_chosen_stays_while_one_goes_back() -> None:
+    async def stay(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        for value in ("milk", "bread", "eggs"):
+            await pilot.press("w")
+            await shows(pilot, app, f"cart:42 = {value} is written")
+        await pilot.press("left_square_bracket", "left_square_bracket")
+        await shows(pilot, app, "1/3")
+        while len(app.model.operations) == 3:
+            await pilot.press("b")
+        await shows(pilot, app, "1/2")
+        await pilot.press("end")
+        await shows(pilot, app, "3/3")
+
+    lab(stay, first_put=False)
+
+
 def text_of(app: LabApp) -> str:
     """What is drawn of the cluster, without time."""
     shown = app.view()
