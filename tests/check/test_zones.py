@@ -65,7 +65,7 @@ def has_an_order(history: Sequence[Operation]) -> bool:
     return search(None, [*must, *may])
 
 
-@settings(max_examples=1500)
+@settings(max_examples=600)
 @given(histories())
 def test_zones_and_brute_force_agree_on_every_small_history(history: list[Operation]) -> None:
     judgement = linearizable(history)

@@ -118,6 +118,19 @@ def members(world: SimWorld, node: str) -> Members:
     return found
 
 
+@pytest.mark.parametrize("fanout", [1, 3])
+def test_each_period_a_node_tells_as_many_others_as_the_fan_out_says(fanout: int) -> None:
+    told: list[AnyEvent] = []
+
+    async def body(world: SimWorld) -> None:
+        await world.sleep(10)
+
+    run(body, told, fanout=fanout, gossip_ms=100)
+    gossip = [event for event in told if isinstance(event, events.Sent) and event.kind == "Gossip"]
+    assert abs(len(gossip) - 5 * 100 * fanout) <= 5 * fanout  # one period more or less
+    assert {event.to for event in gossip if event.node == "n1"} == {"n2", "n3", "n4", "n5"}
+
+
 both_detectors = pytest.mark.parametrize("detector", ["heartbeat", "phi"])
 
 

@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+import ast
+import difflib
+from itertools import pairwise
+from pathlib import Path
+
 import pytest
 
 from kvlab.errors import UserError
 from kvlab.stages import NAMES, STAGES, find
+
+FILES = sorted((Path(__file__).parents[2] / "kvlab" / "stages").glob("s0[1-9]_*.py"))
+LINES_MAX = 190
+NEW_MAX = 80
+"""Lines that a stage may have, and that may be new in it below its header. More belong in a component."""
+
+
+def code(path: Path) -> list[str]:
+    """The lines below the header."""
+    text = path.read_text(encoding="utf-8")
+    return text.splitlines()[ast.parse(text).body[0].end_lineno :]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_stage_is_one_short_file(path: Path) -> None:
+    assert len(FILES) == len(STAGES)
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_MAX
+
+
+@pytest.mark.parametrize(("before", "after"), list(pairwise(FILES)), ids=lambda path: path.stem)
+def test_what_is_new_in_a_stage_is_its_lesson_and_nearly_nothing_else(before: Path, after: Path) -> None:
+    changes = difflib.unified_diff(code(before), code(after), n=0, lineterm="")
+    new = [line for line in changes if line.startswith("+") and not line.startswith("+++")]
+    assert 0 < len(new) <= NEW_MAX
 
 
 def test_every_stage_that_is_built_has_the_name_it_was_announced_by() -> None:
