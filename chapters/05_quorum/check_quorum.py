@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from quorum import Answers, Tally
 
+from kvlab.check.claims import Fault
 from kvlab.config import ClusterConfig
 from kvlab.core.versions import newest
 from kvlab.course.checking import hold, play, same, watch
@@ -339,4 +340,6 @@ def check_it_holds_what_its_stage_claims():
 
     Likely: one of the rules above, in a case that its check has not met. The diagram shows which.
     """
-    hold(ClusterConfig(stage=5, nodes=5, n=3, r=2, w=2, timeout_ms=200), 6)
+    config = ClusterConfig(stage=5, nodes=5, n=3, r=2, w=2, timeout_ms=200)
+    hold(config, 15)
+    hold(config, 15, faults=(Fault.LOSS, Fault.PARTITION, Fault.PAUSE, Fault.DELAY))

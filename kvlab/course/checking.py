@@ -14,10 +14,12 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
 
+from kvlab.check.claims import Fault
 from kvlab.config import ClusterConfig
 from kvlab.course.verdict import Failure
 from kvlab.errors import KvlabError, Outcome
 from kvlab.fuzz.judge import Kind, judge_seed
+from kvlab.fuzz.plan import Plan
 from kvlab.fuzz.shrink import shrink
 from kvlab.fuzz.tell import CLIENT, Row, diagram, drawn, ended, operations
 from kvlab.messages import NodeId, OpId
@@ -254,22 +256,30 @@ def _up_to(scenario: Scenario, number: int) -> Iterator[str]:
 
 
 def hold(
-    config: ClusterConfig, count: int, guarantees: Sequence[str] | None = None, *, likely: str = ""
+    config: ClusterConfig,
+    count: int,
+    guarantees: Sequence[str] | None = None,
+    *,
+    faults: Sequence[Fault] | None = None,
+    likely: str = "",
 ) -> None:
-    """Run so many fuzzed workloads; each has to hold what the stage claims, or these guarantees."""
+    """Run so many fuzzed workloads; each has to hold what the stage claims, or these guarantees.
 
-    faults: list[AnyEvent] = []
+    `faults`: of these kinds alone; None: of all that the stage claims to outlast.
+    """
+
+    noted: list[AnyEvent] = []
 
     def make_world(config: ClusterConfig) -> SimWorld:
         world = _world(config)
-        world.watch(faults.append, traffic=False)
+        world.watch(noted.append, traffic=False)
         return world
 
     begin()
     for seed in seeds(count):
-        faults.clear()
-        judged = judge_seed(config, seed, guarantees=guarantees, make_world=make_world)
-        _no_fault(faults, judged.plan.text())
+        noted.clear()
+        judged = judge_seed(config, seed, faults, guarantees, make_world)
+        _no_fault(noted, judged.plan.text())
         if judged.kind is Kind.OURS:
             raise KvlabError(judged.sentence)
         if not judged.failed:
@@ -277,7 +287,7 @@ def hold(
         small = shrink(judged, make_world)
         raise Wrong(
             Failure(
-                call=f"a workload with {', '.join(small.plan.faults) or 'no faults'}",
+                call=f"a workload with {_met(small.plan)}",
                 expected=small.claim or "no node fails",
                 got=small.sentence,
                 likely=likely,
@@ -286,6 +296,12 @@ def hold(
                 scenario=small.plan.text(),
             )
         )
+
+
+def _met(plan: Plan) -> str:
+    """What goes wrong in it."""
+    losses = ["lost messages"] if plan.losses else []
+    return ", ".join([*map(str, plan.faults), *losses]) or "no faults"
 
 
 def _world(config: ClusterConfig) -> SimWorld:

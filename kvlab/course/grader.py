@@ -13,12 +13,14 @@ import faulthandler
 import gc
 import importlib
 import inspect
+import io
 import os
 import re
 import signal
 import sys
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -38,6 +40,9 @@ from kvlab.world.guard import TICK_S, Guard, not_back
 
 EXAMPLES = 40
 """Of each property."""
+
+PRINTED_MAX = 8
+"""Lines that are shown."""
 
 CHECK_S = 15.0
 """Of computing, for one check; they take a tenth of a second."""
@@ -208,12 +213,13 @@ class Run:
 
     def _outcome(self, check: Callable[[], object], likely: str) -> tuple[Outcome, Failure | None]:
         try:
-            with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+            with contextlib.redirect_stdout(printed := Printed()):
                 check()
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                raise
-            return self.judge(error, likely)
+            outcome, failure = self.judge(error, likely)
+            return outcome, msgspec.structs.replace(failure, printed=printed.last())
         return Outcome.PASSED, None
 
     def _never_awaited(self, noted: Sequence[warnings.WarningMessage]) -> str:
@@ -270,6 +276,20 @@ class Run:
                 trail=checking.trail(),
             )
         return Outcome.OURS, Failure(got=f"{type(error).__name__}: {error}", why=f"{self.file.name} itself")
+
+
+class Printed(io.TextIOBase):
+    """Where the reader's prints go: the last of them are shown with a failure."""
+
+    def __init__(self) -> None:
+        self._end: deque[str] = deque(maxlen=2000)
+
+    def write(self, text: str) -> int:
+        self._end.append(text)
+        return len(text)
+
+    def last(self) -> tuple[str, ...]:
+        return tuple("".join(self._end).splitlines()[-PRINTED_MAX:])
 
 
 def _leave_large(check: Callable[..., object]) -> None:

@@ -84,6 +84,11 @@ def failure(check: Check, again: str, seed: int) -> Iterator[Line]:
         yield "  the smallest that shows it:", ""
         for line in found.trail:
             yield f"    {line}", ""
+    if found.printed:
+        yield "", ""
+        yield "  your code printed, at last:", ""
+        for line in found.printed:
+            yield f"    {line}", ""
     if found.diagram:
         yield "", ""
         for line in found.diagram:

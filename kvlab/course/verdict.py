@@ -35,6 +35,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     line: int = 0
     """Where in the reader's file, if that is known; and what stands there:"""
     code: str = ""
+    printed: tuple[str, ...] = ()
+    """The last lines that the reader's code has printed meanwhile."""
     scenario: str = ""
     """A cluster's run that shows it, to be run again."""
 

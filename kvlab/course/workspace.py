@@ -21,8 +21,9 @@ from kvlab.stages.pieces import Chapter, chapters, chapters_folder
 
 PROGRESS = "kvlab.txt"
 TITLE = "# What you have done of kvlab's chapters. `kvlab progress` shows it; you may edit it.\n"
-COPIED = ("lesson.md", "break.scenario")
-"""What a chapter puts into the workspace beside its starter."""
+KEPT = ("check_*.py", "solution.py", "measure.py", "predict.scenario", "break_solution.scenario", "hints.md",
+        "chapter.toml")  # fmt: skip
+"""What a chapter does not put into a workspace: whatever judges, and whatever answers."""
 
 EXERCISES = ("build", "predict", "break", "measure")
 NOTED = (*EXERCISES, "hint", "solution")
@@ -88,9 +89,10 @@ class Workspace(msgspec.Struct, frozen=True):
         for chapter in wanted:
             folder = self.chapter_folder(chapter)
             folder.mkdir(parents=True, exist_ok=True)
-            for name in (chapter.piece, *COPIED):
-                source, target = chapter.file(name), folder / name
-                if source.is_file() and not target.exists():
+            for source in sorted(chapter.folder.iterdir()):
+                target = folder / source.name
+                kept = any(source.match(pattern) for pattern in KEPT)
+                if source.is_file() and not kept and not target.exists():
                     shutil.copyfile(source, target)
                     made.append(target)
         return made

@@ -117,6 +117,14 @@ def test_a_sleep_in_a_node_is_refused_where_it_stands(tmp_path: Path) -> None:
     assert "time.sleep stops the whole node" in text_of(verdict)
 
 
+def test_what_the_reader_prints_is_shown_with_the_failure(tmp_path: Path) -> None:
+    path = piece(
+        tmp_path, "        item = self.held.get(key)\n", "        print('got', key)\n        item = None\n"
+    )
+    verdict = graded(STORE, path, only=["check_what_was_put_is_found"])
+    assert "your code printed, at last:\n    got b'a'\n" in text_of(verdict)
+
+
 # -- reports -------------------------------------------------------------------------------------
 
 VERDICT = Verdict(

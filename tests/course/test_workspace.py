@@ -43,7 +43,9 @@ def test_init_puts_the_starters_into_a_folder_and_says_what_comes_next(tmp_path:
     copied = tmp_path / "kv" / "chapters" / "01_hashmap" / "store.py"
     assert copied.read_bytes() == STORE.starter.read_bytes()
     assert not list((tmp_path / "kv").rglob("check_*")), "the checks are never the reader's"
-    assert not list((tmp_path / "kv").rglob("solution*"))
+    assert not list((tmp_path / "kv").rglob("*solution*"))
+    assert (copied.parent / "lesson.md").exists()
+    assert (copied.parent / "demo.scenario").exists(), "what a lesson tells to run is there"
 
 
 def test_init_leaves_alone_what_is_there(tmp_path: Path) -> None:
