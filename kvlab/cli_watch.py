@@ -61,18 +61,17 @@ def watch_command(chapter: int | None) -> None:
                 now = stand(number)
                 show(now)
                 key = _wait(mine.piece(of), seen, keys, now)
+                while key in ("a", "h", "s"):
+                    if key == "a":
+                        every = graded(of, mine.piece(of))
+                        show(Stand(of, every, now.next_chapter, now.hints_left), whole=True)
+                    else:
+                        _other(["hint" if key == "h" else "solution", str(number)])
+                    key = _wait(mine.piece(of), seen, keys, now)
                 if key == "q":
                     return
                 if key == "n" and now.next_chapter is not None:
                     number = now.next_chapter
-                elif key == "a":
-                    show(Stand(of, graded(of, mine.piece(of)), now.next_chapter, now.hints_left), whole=True)
-                    if _wait(mine.piece(of), seen, keys, now) == "q":
-                        return
-                elif key in ("h", "s"):
-                    _other(["hint" if key == "h" else "solution", str(number)])
-                    if _wait(mine.piece(of), seen, keys, now) == "q":
-                        return
     except KvlabError as error:
         raise click.UsageError(str(error)) from None
     except KeyboardInterrupt:
