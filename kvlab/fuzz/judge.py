@@ -18,6 +18,7 @@ from kvlab.check.history import CheckerFailed, Operation, Verdict
 from kvlab.config import ClusterConfig
 from kvlab.fuzz.plan import Plan, plan
 from kvlab.script.run import Report, run_scenario, together
+from kvlab.stages.pieces import PieceFailed
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
 from kvlab.world.sim import SimWorld
@@ -103,6 +104,8 @@ def judge(plan: Plan, make_world: MakeWorld = SimWorld, *, recorded: bool = Fals
         judged = checker_failed(plan, error)
     except StuckError as error:
         judged = Judged(plan, Kind.BROKEN, "", str(error))
+    except PieceFailed:
+        raise  # no node could be made with the reader's piece: that is for who asked for it
     except Exception as error:
         if faults:
             judged = Judged(plan, Kind.BROKEN, "", f"{faults[0].node} has a bug: {faults[0].error}")

@@ -1,0 +1,18 @@
+"""Has what comes after the last token go to the last one.
+
+Caught by: check_after_the_last_token_comes_the_first
+"""
+
+from bisect import bisect_left
+
+from solution import Ring as Reference
+from solution import tokens_of
+
+from kvlab.core.hashing import token
+
+__all__ = ["Ring", "tokens_of"]
+
+
+class Ring(Reference):
+    def slot(self, key):
+        return min(bisect_left(self.points, token(key)), len(self.points) - 1)
