@@ -5,7 +5,7 @@ from __future__ import annotations
 import ring as piece
 from hypothesis import given
 from hypothesis import strategies as st
-from ring import Ring, tokens_of
+from ring import Ring, joined, left, tokens_of
 
 from kvlab.config import ClusterConfig
 from kvlab.core.hashing import RING_SIZE, token
@@ -223,6 +223,41 @@ def check_shares_are_the_arcs_before_the_tokens(spec):
     same(sorted(found), sorted(expected), "every member has a share")
     for node, share in expected.items():
         true(abs(found[node] - share) < 1e-9, f"{share:.6f} for {node}", found[node])
+
+
+# -- who joins and who leaves --------------------------------------------------------------------
+
+
+def check_a_node_joins_and_leaves():
+    """Each change makes a ring of the next epoch, with the same number of virtual nodes.
+
+    Likely: the epoch stays as it was. It is how a node finds out that somebody goes by another ring.
+    """
+    spec = RingSpec(4, (Member(N1), Member(N2, "z2", 3)), 8)
+    wider = call(joined, spec, Member(N3, "z1", 2))
+    same(wider, RingSpec(5, (Member(N1), Member(N2, "z2", 3), Member(N3, "z1", 2)), 8))
+    same(call(left, wider, N1), RingSpec(6, (Member(N2, "z2", 3), Member(N3, "z1", 2)), 8))
+
+
+def check_who_is_in_does_not_join_again():
+    """To join a ring that one is in changes nothing.
+
+    Likely: a member is added without a look at who is there. Messages come twice, and an order that was lost
+    is given again.
+    """
+    spec = spec_of("n1", "n2", vnodes=4)
+    same(call(joined, spec, Member(N2)), spec)
+    same(call(joined, spec, Member(N2, "z1", 3)), spec, "nor with another weight")
+
+
+def check_who_is_not_in_does_not_leave():
+    """To leave a ring that one is not in changes nothing, the epoch neither.
+
+    Likely: the epoch is counted up in any case; then two nodes that were told of one change, the one twice,
+    have different rings.
+    """
+    spec = spec_of("n1", "n2", vnodes=4)
+    same(call(left, spec, N3), spec)
 
 
 # -- in a cluster --------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Chapter 3: a ring, on which every node finds whose key it is without asking anybody.
 
-Write `tokens_of`, which says where a member stands, and the methods of `Ring`. The reference takes about
-30 lines. `kvlab check 3` says how far you are, and `kvlab lab 3 --mine` runs a cluster with your ring.
+Write `tokens_of`, which says where a member stands, the methods of `Ring`, and the rings that follow when a
+node joins or leaves. The reference takes about 35 lines. `kvlab check 3` says how far you are, and `kvlab lab
+3 --mine` runs a cluster with your ring.
 
 `token(data)` is where on the circle these bytes fall: a whole number from 0 up to RING_SIZE - 1, the same in
 every process. After RING_SIZE - 1 comes 0 again. Clockwise is upwards.
@@ -61,3 +62,16 @@ class Ring:
     def shares(self) -> dict[NodeId, float]:
         """The share of the circle that each node owns: of all keys, about so many. They add up to 1."""
         raise NotImplementedError
+
+
+def joined(spec: RingSpec, member: Member) -> RingSpec:
+    """The ring that follows `spec` when this member joins: the next epoch, the member after all others.
+
+    `spec` itself if a member of this name is in it already: to be told twice is not to join twice.
+    """
+    raise NotImplementedError
+
+
+def left(spec: RingSpec, node: NodeId) -> RingSpec:
+    """The ring that follows `spec` when this node leaves; `spec` itself if it is not in it."""
+    raise NotImplementedError

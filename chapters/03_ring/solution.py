@@ -49,3 +49,16 @@ class Ring:
             shares[node] += (at - before) / RING_SIZE
             before = at
         return shares
+
+
+def joined(spec: RingSpec, member: Member) -> RingSpec:
+    """The ring that follows `spec` when this member joins."""
+    if member.node in [known.node for known in spec.members]:
+        return spec
+    return RingSpec(spec.epoch + 1, (*spec.members, member), spec.vnodes)
+
+
+def left(spec: RingSpec, node: NodeId) -> RingSpec:
+    """The ring that follows `spec` when this node leaves."""
+    stay = tuple(member for member in spec.members if member.node != node)
+    return spec if stay == spec.members else RingSpec(spec.epoch + 1, stay, spec.vnodes)

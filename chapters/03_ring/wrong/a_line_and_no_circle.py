@@ -6,11 +6,11 @@ Caught by: check_after_the_last_token_comes_the_first
 from bisect import bisect_left
 
 from solution import Ring as Reference
-from solution import tokens_of
+from solution import joined, left, tokens_of
 
 from kvlab.core.hashing import token
 
-__all__ = ["Ring", "tokens_of"]
+__all__ = ["Ring", "joined", "left", "tokens_of"]
 
 
 class Ring(Reference):

@@ -6,11 +6,11 @@ Caught by: check_a_key_at_a_token_belongs_to_it
 from bisect import bisect_right
 
 from solution import Ring as Reference
-from solution import tokens_of
+from solution import joined, left, tokens_of
 
 from kvlab.core.hashing import token
 
-__all__ = ["Ring", "tokens_of"]
+__all__ = ["Ring", "joined", "left", "tokens_of"]
 
 
 class Ring(Reference):

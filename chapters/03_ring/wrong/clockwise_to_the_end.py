@@ -4,9 +4,9 @@ Caught by: check_clockwise_goes_once_round
 """
 
 from solution import Ring as Reference
-from solution import tokens_of
+from solution import joined, left, tokens_of
 
-__all__ = ["Ring", "tokens_of"]
+__all__ = ["Ring", "joined", "left", "tokens_of"]
 
 
 class Ring(Reference):

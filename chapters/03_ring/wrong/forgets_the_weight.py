@@ -3,11 +3,11 @@
 Caught by: check_weight_is_a_number_of_tokens
 """
 
-from solution import Ring
+from solution import Ring, joined, left
 
 from kvlab.core.hashing import token
 
-__all__ = ["Ring", "tokens_of"]
+__all__ = ["Ring", "joined", "left", "tokens_of"]
 
 
 def tokens_of(member, vnodes):

@@ -4,11 +4,11 @@ Caught by: check_a_newcomer_takes_keys_and_nobody_else_does
 """
 
 from solution import Ring as Reference
-from solution import tokens_of
+from solution import joined, left, tokens_of
 
 from kvlab.core.hashing import token
 
-__all__ = ["Ring", "tokens_of"]
+__all__ = ["Ring", "joined", "left", "tokens_of"]
 
 
 class Ring(Reference):

@@ -3,11 +3,11 @@
 Caught by: check_tokens_follow_from_the_name
 """
 
-from solution import Ring
+from solution import Ring, joined, left
 
 from kvlab.core.hashing import token
 
-__all__ = ["Ring", "tokens_of"]
+__all__ = ["Ring", "joined", "left", "tokens_of"]
 
 
 def tokens_of(member, vnodes):

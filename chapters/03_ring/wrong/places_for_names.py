@@ -4,11 +4,11 @@ Caught by: check_the_order_of_joining_does_not_matter
 """
 
 from solution import Ring as Reference
-from solution import tokens_of
+from solution import joined, left, tokens_of
 
 from kvlab.core.hashing import token
 
-__all__ = ["Ring", "tokens_of"]
+__all__ = ["Ring", "joined", "left", "tokens_of"]
 
 
 class Ring(Reference):

@@ -6,11 +6,11 @@ Caught by: check_shares_are_the_arcs_before_the_tokens
 from itertools import pairwise
 
 from solution import Ring as Reference
-from solution import tokens_of
+from solution import joined, left, tokens_of
 
 from kvlab.core.hashing import RING_SIZE
 
-__all__ = ["Ring", "tokens_of"]
+__all__ = ["Ring", "joined", "left", "tokens_of"]
 
 
 class Ring(Reference):
