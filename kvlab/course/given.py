@@ -7,16 +7,29 @@ with what the reader's own methods offer.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterator
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Generic, Protocol
 
+from kvlab.core.hints import Hint
+from kvlab.core.placement import Placement
+from kvlab.core.ring import Ring
 from kvlab.core.store import OVERHEAD_BYTES, Observer
 from kvlab.env import Answer
 from kvlab.errors import OperationError, PeerSilent, QuorumNotReached
-from kvlab.messages import Fetched, Item, Kept, Key, NodeId, Version
+from kvlab.messages import C, Fetched, Item, Kept, Key, NodeId, Version
+from kvlab.services.handoff import CHUNK_BYTES, CHUNK_KEYS
 from kvlab.stages.s05_quorum import QuorumNode
 
-__all__ = ["OVERHEAD_BYTES", "GivenQuorumNode", "GivenStore", "too_few"]
+__all__ = [
+    "CHUNK_BYTES",
+    "CHUNK_KEYS",
+    "OVERHEAD_BYTES",
+    "GivenHintBox",
+    "GivenPlacement",
+    "GivenQuorumNode",
+    "GivenStore",
+    "too_few",
+]
 
 
 def _nobody(key: Key, item: Item | None, why: str) -> None:
@@ -119,3 +132,80 @@ class GivenQuorumNode(QuorumNode):
     def ask_for(self, key: Key) -> AsyncIterator[tuple[NodeId, Answer[Fetched[Version]]]]:
         """Ask all the key's replicas at once what they hold; yields (replica, Fetched or error)."""
         return self.transfer.ask_for(key)
+
+
+# -- chapter 8 -----------------------------------------------------------------------------------
+
+
+class GivenPlacement:
+    """The rest of chapter 8's placement: the ring, and who is at home."""
+
+    def __init__(self, ring: Ring, n: int) -> None:
+        self.ring, self.n = ring, n
+        self._homes = Placement(ring, n)
+
+    def replicas(self, key: Key) -> list[NodeId]:
+        """The home replicas of the key, in order of preference."""
+        return self._homes.replicas(key)
+
+    def clockwise(self, key: Key) -> list[NodeId]:
+        """Every node of the ring once, in the order in which they come clockwise from the key."""
+        return list(dict.fromkeys(self.ring.clockwise(self.ring.slot(key))))
+
+    def zone(self, node: NodeId) -> str:
+        """The zone that a node is in; "" for one that has left the ring."""
+        member = self.ring.members.get(node)
+        return "" if member is None else member.zone
+
+
+class GivenHintBox(Generic[C]):
+    """The rest of chapter 8's hint box: where the hints lie."""
+
+    def __init__(self, merge: Callable[[C, C], C], hints_max: int, ttl_ms: int) -> None:
+        self.merge, self.hints_max, self.ttl_ms = merge, hints_max, ttl_ms
+        self.hints: dict[NodeId, dict[Key, Hint[C]]] = {}
+
+    def __len__(self) -> int:
+        """How many hints there are, for all owners."""
+        return sum(map(len, self.hints.values()))
+
+    def counts(self) -> dict[NodeId, int]:
+        """How many hints there are for each owner; only of owners that there are any for."""
+        return {owner: len(hints) for owner, hints in sorted(self.hints.items())}
+
+    def find(self, owner: NodeId, key: Key) -> Hint[C] | None:
+        """The hint for this owner and key; None if there is none."""
+        return self.hints.get(owner, {}).get(key)
+
+    def remove(self, owner: NodeId, key: Key) -> None:
+        """Forget a hint that there is."""
+        del self.hints[owner][key]
+        if not self.hints[owner]:
+            del self.hints[owner]
+
+    @abstractmethod
+    def merged(self, old: Hint[C], new: Hint[C]) -> Hint[C]: ...
+
+    def restore(self, owner: NodeId, key: Key, hint: Hint[C]) -> Hint[C]:
+        """Keep this hint, merged with the one that there is, in its place; returns what is kept now."""
+        old = self.find(owner, key)
+        kept = hint if old is None else self.merged(old, hint)
+        self.hints.setdefault(owner, {})[key] = kept
+        return kept
+
+    def readdress(
+        self, homes: Callable[[Key], list[NodeId]]
+    ) -> tuple[list[tuple[NodeId, Key]], list[tuple[NodeId, Key]]]:
+        """After a change of the ring: what is for a node that is no home of the key any more is for all that
+        are. Returns those that are gone, and those that are new."""
+        gone = [
+            (owner, key) for owner, hints in self.hints.items() for key in hints if owner not in homes(key)
+        ]
+        new: list[tuple[NodeId, Key]] = []
+        for owner, key in gone:
+            hint = self.hints[owner][key]
+            self.remove(owner, key)
+            new += [(home, key) for home in homes(key) if self.find(home, key) is None]
+            for home in homes(key):
+                self.restore(home, key, hint)
+        return gone, new

@@ -22,7 +22,7 @@ to those that are.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Generic, TypeAlias, TypeVar, assert_never, cast
 
 import msgspec
@@ -240,13 +240,12 @@ class Handoff(Generic[C]):
                     self.transfer.learn(answer.ring)  # any other owner is offered it again next time
 
     async def _hand_back(self, owner: NodeId) -> TookBack:
-        """Offer the owner the next chunk, and forget what it has taken."""
-        chunk = self.box.due(owner, self.env.now_ms(), CHUNK_KEYS, CHUNK_BYTES)
-        took = await self.env.ask(owner, HandBack(tuple(chunk), self.transfer.ring.epoch))
-        for key, copy in chunk:
-            if self.box.delivered(owner, key, copy):
-                self._gone(owner, key, "delivered")
-        return took
+        async def send(copies: Sequence[tuple[Key, C]]) -> TookBack:
+            return await self.env.ask(owner, HandBack(tuple(copies), self.transfer.ring.epoch))
+
+        for key in await hand_back(self.box, owner, send, self.env.now_ms()):
+            self._gone(owner, key, "delivered")
+        return TookBack()
 
     async def retire(self) -> None:
         """Before this node leaves for good: hand back all that is left, and take no more.
@@ -287,6 +286,22 @@ class Handoff(Generic[C]):
     def _gone(self, owner: NodeId, key: Key, why: str) -> None:
         self.env.keep("hints", _row(owner, key), None)
         self.env.hinted(owner, key, why, len(self.box))
+
+
+async def hand_back(
+    box: HintBox[C],
+    owner: NodeId,
+    send: Callable[[Sequence[tuple[Key, C]]], Awaitable[TookBack]],
+    now_ms: int,
+) -> list[Key]:
+    """Offer the owner the next chunk, and forget what it has taken; returns the keys of which that is true.
+
+    `send` returns when the owner has confirmed that it holds all of these. What it raises is raised, and then
+    every hint stays.
+    """
+    chunk = box.due(owner, now_ms, CHUNK_KEYS, CHUNK_BYTES)
+    await send(chunk)
+    return [key for key, copy in chunk if box.delivered(owner, key, copy)]
 
 
 def _row(owner: NodeId, key: Key) -> bytes:
