@@ -1,12 +1,12 @@
 """Chapter 8's experiment: of all keys, how many can be written while so many of twelve nodes are away?
 
 Twelve simulated nodes, N=3 and W=2. Nodes are killed one after the other; after each, when everybody knows,
-so many keys are written: in one cluster to home replicas alone (`hints=off`), in another with stand-ins. No key
-is written twice and none is read: what counts is who confirms.
+so many keys are written: in one cluster to home replicas alone (`hints=off`), in another with stand-ins. No
+key is written twice and none is read: what counts is who confirms.
 
 Theory, for home replicas alone: if k of n nodes are away and a key's three homes are any three of the n, two
-or three of them are up for C(n-k, 3) + k C(n-k, 2) of C(n, 3) keys. With stand-ins it is all of them, while two
-nodes are up.
+or three of them are up for C(n-k, 3) + k C(n-k, 2) of C(n, 3) keys. With stand-ins it is all of them, while
+two nodes are up.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def measure(quick: bool, tell: Callable[[str], None]) -> Table:
         measured="homes alone",
         theory="theory",
         unit="share of writes",
-        said="With home replicas alone, the first node that is away costs nothing, and the fourth a quarter of "
-        "all keys. With stand-ins, two nodes of twelve are enough. What that costs cannot be seen here: a read of "
-        "those keys need not meet the write.",
+        said="With home replicas alone, the first node that is away costs nothing, and the fourth a quarter "
+        "of all keys. With stand-ins, two nodes of twelve are enough. What that costs cannot be seen here: a "
+        "read of those keys need not meet the write.",
     )
