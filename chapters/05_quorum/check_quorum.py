@@ -341,5 +341,5 @@ def check_it_holds_what_its_stage_claims():
     Likely: one of the rules above, in a case that its check has not met. The diagram shows which.
     """
     config = ClusterConfig(stage=5, nodes=5, n=3, r=2, w=2, timeout_ms=200)
-    hold(config, 15)
-    hold(config, 15, faults=(Fault.LOSS, Fault.PARTITION, Fault.PAUSE, Fault.DELAY))
+    hold(config, 10)
+    hold(config, 25, faults=(Fault.LOSS, Fault.PARTITION, Fault.PAUSE, Fault.DELAY))

@@ -1,6 +1,6 @@
 """The coordinator counts itself as the first vote, whether it holds the key or not.
 
-Caught by: check_it_holds_what_its_stage_claims
+Caught by: check_too_few_is_an_error_that_says_what_is_known
 """
 
 from solution import Answers, Tally
