@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from kvlab.course.reading import with_its_code
 from kvlab.errors import UserError
 from kvlab.stages.pieces import Chapter, chapters, chapters_folder
 
@@ -93,7 +94,11 @@ class Workspace(msgspec.Struct, frozen=True):
                 target = folder / source.name
                 kept = any(source.match(pattern) for pattern in KEPT)
                 if source.is_file() and not kept and not target.exists():
-                    shutil.copyfile(source, target)
+                    if source.name == "lesson.md":
+                        lesson = source.read_text(encoding="utf-8")
+                        target.write_text(with_its_code(lesson), encoding="utf-8")
+                    else:
+                        shutil.copyfile(source, target)
                     made.append(target)
         return made
 

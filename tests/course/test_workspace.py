@@ -48,6 +48,13 @@ def test_init_puts_the_starters_into_a_folder_and_says_what_comes_next(tmp_path:
     assert (copied.parent / "demo.scenario").exists(), "what a lesson tells to run is there"
 
 
+def test_a_lesson_that_init_copies_has_the_code_that_the_site_includes(mine: workspace.Workspace) -> None:
+    lesson = (mine.chapter_folder(STORE) / "lesson.md").read_text()
+    assert "async def put(self, key: Key, item: Item, w: int | None = None) -> None:\n" in lesson
+    assert '    """What one write of 100 bytes takes:' in lesson, "as far indented as what it stands in"
+    assert [path for path in mine.folder.rglob("lesson.md") if "--8<--" in path.read_text()] == []
+
+
 def test_init_leaves_alone_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     assert "not empty" in kvlab("init", str(tmp_path)).output
