@@ -1,13 +1,12 @@
 """Chapter 4's experiment: twelve nodes in three zones, three copies a key, and k nodes die at a time.
 
     lost        the share of all keys whose three replicas are among k nodes drawn at random. Theory: a list
-    of
-                three is among them in C(k, 3) of C(12, 3) cases, for any way of making lists.
-    any, v=1    in how many of the draws at least one key is lost, with one token a node ... any, v=64   ...
-    and with 64. What is lost on average is the same; how often something is lost is not. writes      the
-    share of keys that can still be written with w=3: all their replicas are alive. blind       the share lost
-    if the dead stand in one zone (and in the next when that is full), and the lists
-                know of no zones ...
+                of three is among them in C(k, 3) of C(12, 3) cases, for any way of making lists.
+    any, v=1    in how many of the draws at least one key is lost, with one token a node ...
+    any, v=64   ... and with 64. What is lost on average is the same; how often something is lost is not.
+    writes      the share of keys that can still be written with w=3: all their replicas are alive.
+    blind       the share lost if the dead stand in one zone (and in the next when that is full), and the
+                lists know of no zones ...
     zones       ... and if they do.
 
 A share of keys is a share of the circle, added up arc by arc; nothing is drawn but who dies.
@@ -77,9 +76,12 @@ def measure(quick: bool, tell: Callable[[str], None]) -> Table:
     return Table(
         title=f"{NODES} nodes, {COPIES} copies of each key, and some die at a time ({draws} draws)",
         columns=("dead", "lost", "theory", "any, v=1", "any, v=64", "writes", "blind", "zones"),
-        rows=tuple(rows), measured="lost", theory="theory", unit="share of all keys", said="Two deaths lose
-        nothing, whichever they are. A zone of four that dies loses some keys if the lists " "are blind to
-        zones, and none if they are not; nor do two zones. Many tokens make it likelier that " "three deaths
-        lose something, and less of it each time. And what is not lost is not yet well: with " "w=3 a key can
-        be written as long as nobody on its list is dead.",
+        rows=tuple(rows),
+        measured="lost",
+        theory="theory",
+        unit="share of all keys",
+        said="Two deaths lose nothing, whichever they are. A zone of four that dies loses some keys if the "
+        "lists are blind to zones, and none if they are not; nor do two zones. Many tokens make it likelier "
+        "that three deaths lose something, and less of it each time. And what is not lost is not yet well: "
+        "with w=3 a key can be written as long as nobody on its list is dead.",
     )
