@@ -7,10 +7,11 @@ with what the reader's own methods offer.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Generic, Protocol
 
 from kvlab.core.hints import Hint
+from kvlab.core.merkle import Digest, MerkleTree
 from kvlab.core.placement import Placement
 from kvlab.core.ring import Ring
 from kvlab.core.store import OVERHEAD_BYTES, Observer
@@ -25,9 +26,11 @@ __all__ = [
     "CHUNK_KEYS",
     "OVERHEAD_BYTES",
     "GivenHintBox",
+    "GivenMerkleTree",
     "GivenPlacement",
     "GivenQuorumNode",
     "GivenStore",
+    "GivenWalk",
     "too_few",
 ]
 
@@ -209,3 +212,55 @@ class GivenHintBox(Generic[C]):
             for home in homes(key):
                 self.restore(home, key, hint)
         return gone, new
+
+
+# -- chapter 9 -----------------------------------------------------------------------------------
+
+
+class GivenMerkleTree:
+    """The rest of chapter 9's tree: its shape, and what a rebuild asks of it."""
+
+    def __init__(self, fanout: int = 16, levels: int = 3) -> None:
+        self.fanout, self.levels = fanout, levels
+        self._shape = MerkleTree(fanout, levels)
+
+    @property
+    def root(self) -> Digest:
+        """What stands for all that the tree holds."""
+        return self.hash(0, 0)
+
+    def bucket(self, key: Key) -> int:
+        """The leaf bucket of a key: 0 to fanout ** levels - 1."""
+        return self._shape.bucket(key)
+
+    def children(self, bucket: int) -> range:
+        """The buckets of the next level that make up this one."""
+        return self._shape.children(bucket)
+
+    @abstractmethod
+    def update(self, key: Key, digest: Digest | None) -> None: ...
+
+    @abstractmethod
+    def hash(self, level: int, bucket: int) -> Digest: ...
+
+    @abstractmethod
+    def entries(self, leaf: int) -> list[tuple[Key, Digest]]: ...
+
+    def refill(self, leaf: int, content: Iterable[tuple[Key, Digest]]) -> list[Key]:
+        """Fill a leaf bucket anew from what is really held; returns the keys whose digests were others."""
+        before, now = dict(self.entries(leaf)), dict(content)
+        changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+        for key in changed:
+            self.update(key, now.get(key))
+        return changed
+
+
+class GivenWalk:
+    """The rest of chapter 9's walk: where it begins."""
+
+    def __init__(self, tree: GivenMerkleTree) -> None:
+        self.tree = tree
+        self.level = 0
+        self.asking: list[int] = [0]
+        self.leaves: list[int] = []
+        self.differed: list[int] = []
