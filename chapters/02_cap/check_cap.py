@@ -263,6 +263,25 @@ def check_what_is_in_doubt_is_told_to_nobody():
     """)
 
 
+def check_doubt_is_told_at_once():
+    """With cp a read of what is in doubt is refused at once while it is known that somebody is missing.
+
+    Likely: confirm is tried in any case. It waits for the missing one until the time is up, again at each
+    read.
+    """
+    report = play("""
+        cluster stage=2 choice=cp seed=2
+        put     account:bob 50 via n2
+        wait    20ms
+        partition n1 | n2 n3
+        put     account:bob 20 via n2
+        get     account:bob via n2
+        expect  result = InDoubt
+    """)
+    took = report.steps[-2].took_ms
+    true(took < 100, "the read refused at once", f"{took:.0f} ms")
+
+
 def check_a_read_settles_what_is_in_doubt():
     """With cp a read that meets a write on its way has all nodes hold it, and then tells of it.
 
