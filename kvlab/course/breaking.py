@@ -16,12 +16,15 @@ from kvlab.check.history import Verdict
 from kvlab.course.checking import rows
 from kvlab.errors import UserError
 from kvlab.fuzz.tell import drawn
-from kvlab.script.commands import CONFIG_FIELDS, At, Check, Cluster
+from kvlab.script.commands import CONFIG_FIELDS, At, Cluster
 from kvlab.script.parse import Line, Scenario, parse_line
 from kvlab.script.run import Report, config_of, run_scenario
 from kvlab.stages.pieces import Break, Chapter
 from kvlab.trace.events import AnyEvent
 from kvlab.world.sim import SimWorld
+
+SETTLING = ("heal", "wait 10s")
+"""Done before replicas are compared: what is still on its way is not lost."""
 
 
 class Became(StrEnum):
@@ -79,9 +82,11 @@ def try_to_break(chapter: Chapter, scenario: Scenario) -> Broken:
     if problems:
         raise UserError("; ".join(problems))
     guarantee = wanted(chapter).guarantee
-    last = max(line.number for line in scenario.lines) + 1
-    check = Line(last, f"check {guarantee}", Check(guarantee))
-    judged = Scenario(scenario.name, (*scenario.lines, check))
+    after = [*(SETTLING if guarantee == "convergence" else ()), f"check {guarantee}"]
+    end = max(line.number for line in scenario.lines)
+    added = [Line(end + i, text, parse_line(text)) for i, text in enumerate(after, start=1)]
+    last = added[-1].number
+    judged = Scenario(scenario.name, (*scenario.lines, *added))
     told: list[AnyEvent] = []
     world = SimWorld(config_of(scenario))
     world.watch(told.append)

@@ -10,26 +10,32 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Generic, Protocol
 
+import msgspec
+
 from kvlab.config import ClusterConfig
-from kvlab.core import versions
+from kvlab.core.detectors import Belief, Detector
 from kvlab.core.hints import Hint
+from kvlab.core.membership import UNHEARD, Changes, Membership
 from kvlab.core.merkle import Digest, MerkleTree
 from kvlab.core.placement import Placement
 from kvlab.core.ring import Ring
 from kvlab.core.store import OVERHEAD_BYTES, Observer
 from kvlab.env import Answer, Env
-from kvlab.errors import Busy, InDoubt, OperationError, PeerSilent, QuorumNotReached, WritesLocked
-from kvlab.messages import C, Fetched, Item, Kept, Key, NodeId, RingSpec, Version
+from kvlab.errors import OperationError, PeerSilent, QuorumNotReached
+from kvlab.messages import C, Fetched, Gossip, Gossiped, Item, Kept, Key, NodeId, Row, Version
 from kvlab.services.handoff import CHUNK_BYTES, CHUNK_KEYS
-from kvlab.stages.s02_cap import CapNode
+from kvlab.services.members import Members
+from kvlab.services.transfer import Transfer
 from kvlab.stages.s05_quorum import QuorumNode
 
 __all__ = [
     "CHUNK_BYTES",
     "CHUNK_KEYS",
     "OVERHEAD_BYTES",
-    "GivenCapNode",
+    "Entry",
     "GivenHintBox",
+    "GivenMembers",
+    "GivenMembership",
     "GivenMerkleTree",
     "GivenPlacement",
     "GivenQuorumNode",
@@ -104,68 +110,6 @@ class GivenStore:
         return len(keys)
 
 
-class GivenCapNode(CapNode):
-    """The rest of chapter 2's node: heartbeats, messages, the exchange of copies, and deletes."""
-
-    reconcile = staticmethod(versions.reconcile)
-
-    def __init__(self, env: Env, config: ClusterConfig, ring: RingSpec) -> None:
-        super().__init__(env, config, ring)
-        self.mirror.reconcile = self.reconcile
-
-    def missing(self) -> list[NodeId]:
-        """The other nodes that are silent, or were and have not exchanged copies with this one since."""
-        return self.mirror.missing()
-
-    async def has_begun(self) -> bool:
-        """Wait until this node knows what it missed before it was started, for one time-out at the most.
-
-        False: it has not heard from everybody yet, and some write may have passed it by.
-        """
-        return await self.mirror.begin()
-
-    def held(self, key: Key) -> Version | None:
-        """The copy that this node holds; a tombstone for what was deleted or has expired."""
-        return self.store.get(key, self.env.now_ms())
-
-    def stamp(self, key: Key) -> int:
-        """The stamp_ms of a write that is made now: later than that of the copy held here."""
-        return self.mirror.stamp(key)
-
-    def hold(self, key: Key, version: Version) -> None:
-        """Hold this write here. From now on it is in doubt: nobody else is known to have it."""
-        self.mirror.hold(key, version)
-
-    async def confirm(self, key: Key, version: Version) -> None:
-        """Have all nodes hold this; then it is in doubt no more. Raises ReplicasMissing if one is silent."""
-        await self.mirror.confirm(key, version)
-
-    async def spread(self, key: Key, version: Version) -> None:
-        """The same without an error: who is silent now is told later. For the background."""
-        await self.mirror.spread(key, version)
-
-    def in_doubt(self, key: Key) -> Version | None:
-        """The write of this key of which this node does not know that all nodes hold it; None if none is."""
-        return self.mirror.open.get(key)
-
-    def locked(self) -> WritesLocked:
-        """The error for a write that is refused. Nothing may have been done."""
-        return WritesLocked(
-            f"{self.env.me} takes no writes: {self._names()} cannot be told. Nothing was written"
-        )
-
-    def doubtful(self) -> InDoubt:
-        """The error for a read of what is in doubt and cannot be settled now."""
-        return InDoubt(self.env.me, self.missing())
-
-    def busy(self) -> Busy:
-        """The error for a read at a node that does not know yet what it missed."""
-        return Busy(f"{self.env.me} has just been started, and has not heard yet from {self._names()}")
-
-    def _names(self) -> str:
-        return " and ".join(self.missing())
-
-
 def too_few(doing: str, votes: Votes) -> QuorumNotReached:
     """The error to raise when no more answers will come and there were too few.
 
@@ -201,6 +145,102 @@ class GivenQuorumNode(QuorumNode):
     def ask_for(self, key: Key) -> AsyncIterator[tuple[NodeId, Answer[Fetched[Version]]]]:
         """Ask all the key's replicas at once what they hold; yields (replica, Fetched or error)."""
         return self.transfer.ask_for(key)
+
+
+# -- chapter 7 -----------------------------------------------------------------------------------
+
+
+class Entry:
+    """What a node knows of one other, in chapter 7. Plain data: what to do with it is the reader's."""
+
+    def __init__(self, row: Row, detector: Detector, belief: Belief = Belief.ALIVE) -> None:
+        self.row = row  # the latest that was heard
+        self.accusers = set(row.accusers)  # of that heartbeat
+        self.convicted = False  # of that heartbeat
+        self.detector = detector
+        self.belief = belief  # as last told
+
+
+class GivenMembership:
+    """The rest of chapter 7's table: whom to expect, who has left, and what one asks it."""
+
+    clock: Any
+
+    def __init__(
+        self, me: NodeId, generation: int, address: int, detector: Callable[[float], Detector]
+    ) -> None:
+        self.me, self.generation, self.address = me, generation, address
+        self.heartbeat = 0
+        self.departed = False
+        self.detector = detector
+        self.entries: dict[NodeId, Entry] = {}
+
+    @abstractmethod
+    def judge(self, now: float) -> Changes: ...
+
+    def others(self) -> list[NodeId]:
+        """Every other node that has not left, in the order of the table; also those that have failed."""
+        return [node for node, entry in self.entries.items() if not entry.row.left]
+
+    def belief(self, node: NodeId) -> Belief:
+        """What this node takes that one for; one it has never heard of is as good as failed."""
+        if node == self.me:
+            return Belief.LEFT if self.departed else Belief.ALIVE
+        entry = self.entries.get(node)
+        return Belief.FAILED if entry is None else entry.belief
+
+    def address_of(self, node: NodeId) -> int:
+        """Where the node listens, as it said itself; 0 if it has not been heard."""
+        entry = self.entries.get(node)
+        return 0 if entry is None else entry.row.address
+
+    def expect(self, nodes: Iterable[NodeId], now_ms: float) -> Changes:
+        """Know these by name: alive until they have been silent for too long. Of one that left, a later life
+        is expected."""
+        now = self.clock.read(now_ms)
+        for node in nodes:
+            entry = self.entries.get(node)
+            if node != self.me and (entry is None or entry.row.left):
+                unheard = Row(node, UNHEARD if entry is None else entry.row.generation + 1, 0, 0)
+                before = Belief.ALIVE if entry is None else entry.belief
+                self.entries[node] = Entry(unheard, self.detector(now), before)
+        return self.judge(now)
+
+    def leave(self, node: NodeId, now_ms: float) -> Changes:
+        """The node is no member any more; in this life it will not be again."""
+        if node == self.me:
+            self.departed = True
+        elif node in self.entries:
+            entry = self.entries[node]
+            entry.row = msgspec.structs.replace(entry.row, left=True)
+        return self.judge(self.clock.read(now_ms))
+
+
+class GivenMembers(Members):
+    """The rest of chapter 7's gossip: a round each period, the ring that is told along, and newcomers."""
+
+    def __init__(
+        self, env: Env, config: ClusterConfig, transfer: Transfer[Any], kind: Callable[..., Any]
+    ) -> None:
+        """`kind`: of the table to keep."""
+        self._kind = kind
+        super().__init__(env, config, transfer)
+        self.membership: Any = self._membership
+
+    def _new_table(self, kind: Callable[..., Membership] = Membership) -> Membership:
+        return super()._new_table(self._kind)
+
+    def what_i_know(self) -> Gossip:
+        """To be sent to somebody: this node's table, and its ring."""
+        return Gossip(self.transfer.ring, tuple(self.table()))
+
+    def hear(self, said: Gossip | Gossiped) -> None:
+        """Take what is new in what somebody has said: his ring, and his table, by your `merge`."""
+        self._hear(said)
+
+    def tell(self, changes: Changes) -> None:
+        """Note of whom something else is believed now; every list that the table returns goes here."""
+        self._tell(changes)
 
 
 # -- chapter 8 -----------------------------------------------------------------------------------

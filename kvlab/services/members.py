@@ -14,7 +14,7 @@ speak first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from kvlab.config import ClusterConfig
 from kvlab.core.detectors import Belief, Detector, PhiDetector, TimeoutDetector
@@ -30,18 +30,22 @@ class Members:
 
     def __init__(self, env: Env, config: ClusterConfig, transfer: Transfer[C]) -> None:
         self.env, self.config, self.transfer = env, config, transfer
-        self._membership = Membership(
-            env.me,
-            env.generation,
-            env.address,
-            period_ms=config.gossip_ms,
-            detector=self._detector,
-            now_ms=env.now_ms(),
-        )
+        self._membership = self._new_table()
         self._ring = transfer.ring  # as last looked at
         self._addresses: dict[NodeId, int] = {}
         self._membership.expect([member.node for member in self._ring.members], env.now_ms())
         env.later(self._gossip())
+
+    def _new_table(self, kind: Callable[..., Membership] = Membership) -> Membership:
+        """The table of this life, which knows nobody yet."""
+        return kind(
+            self.env.me,
+            self.env.generation,
+            self.env.address,
+            period_ms=self.config.gossip_ms,
+            detector=self._detector,
+            now_ms=self.env.now_ms(),
+        )
 
     def _detector(self, heard_ms: float) -> Detector:
         if self.config.detector == "phi":
@@ -82,18 +86,23 @@ class Members:
         return Gossiped(self.transfer.ring, tuple(self.table()))
 
     async def _gossip(self) -> None:
-        """Once a period, let the heart beat and tell a few others."""
+        """A round each period."""
         period_ms = self.config.gossip_ms
         await self.env.sleep(self.env.random.uniform(0, period_ms))  # not all at the same moment
         while True:
             self._follow_ring()
-            self._tell(self._membership.tick(self.env.now_ms()))
-            others = self._membership.others()
-            for peer in self.env.random.sample(others, min(self.config.fanout, len(others))):
-                self.env.later(self._exchange(peer))
+            await self.round()
             await self.env.sleep(period_ms)
 
-    async def _exchange(self, peer: NodeId) -> None:
+    async def round(self) -> None:
+        """Let the heart beat, and tell a few others, waiting for none of them."""
+        self._tell(self._membership.tick(self.env.now_ms()))
+        others = self._membership.others()
+        for peer in self.env.random.sample(others, min(self.config.fanout, len(others))):
+            self.env.later(self.exchange(peer))
+
+    async def exchange(self, peer: NodeId) -> None:
+        """Tell one other what is known here, and hear what it knows."""
         try:
             self._hear(await self.env.ask(peer, Gossip(self.transfer.ring, tuple(self.table()))))
         except OperationError:

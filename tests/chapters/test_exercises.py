@@ -11,7 +11,7 @@ from kvlab.course.breaking import Became, try_to_break
 from kvlab.course.hints import hints
 from kvlab.course.measuring import as_csv, as_lines, measured
 from kvlab.course.predict import COUNT, ask_all
-from kvlab.script.rehearsal import read_scenario
+from kvlab.script.rehearsal import read_scenario, understood
 from kvlab.stages import pieces
 
 CHAPTERS = pieces.chapters()
@@ -35,6 +35,12 @@ def test_what_is_to_be_broken_holds_at_first_and_can_be_broken(number: int) -> N
     broken = try_to_break(chapter, read_scenario(chapter.file("break_solution.scenario")))
     assert broken.became is Became.BROKEN, broken.sentence
     assert broken.proof
+
+
+def test_what_is_still_on_its_way_when_a_script_ends_breaks_no_convergence() -> None:
+    late = "cluster stage=7 n=3 r=2 w=2 seed=7\nslow k#3 1s\nput k v via k#1\nexpect k at k#3 = missing\n"
+    tried = try_to_break(CHAPTERS[7], understood(late))
+    assert tried.became is Became.HELD, tried.sentence
 
 
 @pytest.mark.parametrize("number", CHAPTERS)
