@@ -1,8 +1,8 @@
 """Chapter 3: a ring, on which every node finds whose key it is without asking anybody.
 
 Write `tokens_of`, which says where a member stands, the methods of `Ring`, and the rings that follow when a
-node joins or leaves. The reference takes about 35 lines. `kvlab check 3` says how far you are, and `kvlab lab
-3 --mine` runs a cluster with your ring.
+node joins or leaves. The reference takes about 35 lines. `kvlab check 3` says how far you are, and
+`kvlab lab 3 --mine` runs a cluster with your ring.
 
 `token(data)` is where on the circle these bytes fall: a whole number from 0 up to RING_SIZE - 1, the same in
 every process. After RING_SIZE - 1 comes 0 again. Clockwise is upwards.

@@ -1,7 +1,7 @@
 """Chapter 4: the preference list, which says on which nodes the copies of a key are.
 
 Write `preference_list`. The reference takes about 15 lines. `kvlab check 4` says how far you are and shows
-the smallest ring on which something is wrong; `kvlab lab 4 --mine` runs six nodes that go by your lists.
+the smallest ring on which something is wrong; `kvlab lab 4 --mine` runs a cluster that goes by your lists.
 """
 
 from __future__ import annotations

@@ -12,11 +12,11 @@ from merkle import MerkleTree, Walk, differing_keys, digest_of
 
 from kvlab.config import ClusterConfig
 from kvlab.core.merkle import EMPTY, hash_of
-from kvlab.course.checking import call, hold, play, raises, same, true, watch
+from kvlab.course.checking import begin, call, hold, play, raises, same, true, watch
 from kvlab.messages import Actor, Context, Dot, Sibling, Siblings
 
 N1, N2 = Actor("n1"), Actor("n2")
-D1, D2, D3 = (hash_of(name) for name in (b"one", b"two", b"three"))
+D1, D2, D3 = b"1" * 16, b"2" * 16, b"3" * 16  # digests that can be read
 MILK = Sibling(Dot(N1, 1), b"milk", 100)
 BREAD = Sibling(Dot(N2, 1), b"bread", 100)
 SEEN = Context(((N1, 1), (N2, 1)))
@@ -26,6 +26,14 @@ def keys_of_one_leaf(tree: MerkleTree, count: int) -> list[bytes]:
     """So many keys that fall into leaf bucket 0."""
     names = (b"k%d" % i for i in itertools.count())
     return list(itertools.islice((name for name in names if tree.bucket(name) == 0), count))
+
+
+def filled(contents: dict[bytes, bytes], shape: tuple[int, int] = (16, 3)) -> MerkleTree:
+    """A tree with this content; not shown."""
+    tree = MerkleTree(*shape)
+    for key, digest in contents.items():
+        tree.update(key, digest)
+    return tree
 
 
 # -- digests -------------------------------------------------------------------------------------
@@ -39,7 +47,8 @@ def check_equal_copies_have_equal_digests():
     digest = call(digest_of, Siblings(SEEN, (MILK, BREAD)))
     same(type(digest), bytes, "a digest is bytes")
     same(len(digest), 16)
-    same(call(digest_of, Siblings(SEEN, (MILK, BREAD))), digest, "the same copy again")
+    other = call(digest_of, Siblings(SEEN, (MILK, BREAD)))
+    true(other == digest, "the digest of the call before", other, "it is the same copy")
 
 
 def check_the_order_of_things_does_not_matter():
@@ -49,14 +58,15 @@ def check_the_order_of_things_does_not_matter():
     each other for ever.
     """
     one = call(digest_of, Siblings(SEEN, (MILK, BREAD)))
-    same(call(digest_of, Siblings(SEEN, (BREAD, MILK))), one, "siblings the other way round")
+    other = call(digest_of, Siblings(SEEN, (BREAD, MILK)))
+    true(other == one, "the digest of the call before", other, "siblings the other way round")
     turned = Context(tuple(reversed(SEEN.clock)))
-    same(call(digest_of, Siblings(turned, (MILK, BREAD))), one, "the clock the other way round")
+    other = call(digest_of, Siblings(turned, (MILK, BREAD)))
+    true(other == one, "the digest of the first call", other, "the clock the other way round")
     loose = (Dot(N1, 5), Dot(N2, 7))
     one = call(digest_of, Siblings(Context((), loose), ()))
-    same(
-        call(digest_of, Siblings(Context((), (loose[1], loose[0])), ())), one, "the dots the other way round"
-    )
+    other = call(digest_of, Siblings(Context((), (loose[1], loose[0])), ()))
+    true(other == one, "the digest of the call before", other, "the dots the other way round")
 
 
 def check_different_copies_have_different_digests():
@@ -104,7 +114,9 @@ def check_what_expires_counts_as_the_tombstone():
     """
     brief = Siblings(SEEN, (Sibling(MILK.dot, b"milk", 100, 5000),))
     gone = brief.expired(5000)
-    same(call(digest_of, brief), call(digest_of, gone))
+    tombstone = call(digest_of, gone)
+    other = call(digest_of, brief)
+    true(other == tombstone, "the digest of the tombstone, which is the call before", other)
     lasting = call(digest_of, Siblings(SEEN, (MILK,)))
     true(call(digest_of, brief) != lasting, "another digest than that of a value that stays", lasting)
 
@@ -179,15 +191,19 @@ def check_a_change_is_seen_on_the_way_to_it():
 
     Likely: a level is left out, or the bucket above is not the leaf's number divided by the fan-out.
     """
-    tree = watch(MerkleTree, 4, 3)
-    for i in range(200):
-        tree.update(b"k%d" % i, D1)
-    before = {(level, bucket): tree.hash(level, bucket) for level in range(4) for bucket in range(4**level)}
-    tree.update(b"k7", D2)
+    tree = filled({b"k%d" % i: D1 for i in range(200)}, (4, 3))
+
+    def buckets_changed_by(key, digest):
+        """(level, bucket) of those whose hash is another, in a tree of 4 * 4 * 4 leaves and 200 keys."""
+        places = [(level, bucket) for level in range(4) for bucket in range(4**level)]
+        before = [tree.hash(*place) for place in places]
+        tree.update(key, digest)
+        return [place for place, digest in zip(places, before, strict=True) if tree.hash(*place) != digest]
+
+    begin()
     leaf = tree.bucket(b"k7")
-    changed = [place for place, digest in before.items() if tree.hash(*place) != digest]
     path = [(level, leaf // 4 ** (3 - level)) for level in range(4)]
-    same(changed, path, "(level, bucket) of those that have changed, and the way to leaf bucket " + str(leaf))
+    same(call(buckets_changed_by, b"k7", D2), path, f"(level, bucket) on the way to leaf bucket {leaf}")
 
 
 def check_what_was_removed_leaves_no_trace():
@@ -303,14 +319,6 @@ def check_a_tree_is_its_content(steps):
 # -- the walk ------------------------------------------------------------------------------------
 
 
-def filled(contents: dict[bytes, bytes], shape: tuple[int, int] = (16, 3)) -> MerkleTree:
-    """A tree with this content; not shown."""
-    tree = MerkleTree(*shape)
-    for key, digest in contents.items():
-        tree.update(key, digest)
-    return tree
-
-
 def walked(walk: Walk, theirs: MerkleTree) -> list[int]:
     """Go all the way; returns how many hashes were asked for at each level."""
     asked = []
@@ -320,13 +328,24 @@ def walked(walk: Walk, theirs: MerkleTree) -> list[int]:
     return asked
 
 
+def walk_down(tree: MerkleTree) -> Walk:
+    """A walk of ours, shown beside the tree."""
+    return watch(Walk, tree, name="walk", beside=tree)
+
+
+def three_hundred_keys() -> MerkleTree:
+    """k0 to k299, in 4096 leaf buckets."""
+    return filled({b"k%d" % i: D1 for i in range(300)})
+
+
 def check_equal_roots_end_the_walk():
     """If the roots are equal there is nothing more to ask.
 
     Likely: the walk goes on to the children, or the loop's condition is never false.
     """
-    walk = watch(Walk, filled({b"a": D1}), name="walk")
-    walk.heard([filled({b"a": D1}).hash(0, 0)])
+    tree = watch(three_hundred_keys, name="tree")
+    walk = walk_down(tree)
+    walk.heard([tree.hash(0, 0)])
     same(walk.asking, [])
     same(walk.leaves, [])
     same(walk.differed, [0], "at level 0 no bucket differed")
@@ -337,13 +356,18 @@ def check_the_walk_goes_down_where_it_differs():
 
     Likely: all buckets of the next level are asked for. With one key in a million, that is a million hashes.
     """
-    ours = {b"k%d" % i: D1 for i in range(300)}
-    tree, theirs = filled(ours), filled({**ours, b"k7": D2})
-    leaf = tree.bucket(b"k7")
-    walk = watch(Walk, tree, name="walk")
-    same(walked(walk, theirs), [1, 16, 16, 16], "how many hashes were asked for, level by level")
-    same(walk.leaves, [leaf])
-    same(walk.asking, [])
+    tree, theirs = watch(three_hundred_keys, name="tree"), three_hundred_keys()
+    theirs.update(b"k7", D2)
+
+    def how_many_are_asked_for(walk):
+        return walked(walk, theirs)
+
+    walk = Walk(three_hundred_keys())
+    asked = call(how_many_are_asked_for, walk_down(tree))
+    walked(walk, theirs)
+    same(asked, [1, 16, 16, 16], "level by level, where they have another digest for k7")
+    same(walk.leaves, [theirs.bucket(b"k7")], "the leaves at the end")
+    same(walk.asking, [], "asking at the end")
     same(walk.differed, [1, 1, 1, 1], "how many buckets differed, level by level")
 
 
@@ -352,16 +376,17 @@ def check_the_walk_starts_with_the_root_and_counts_levels():
 
     Likely: the level is counted after the last one too, or before the first.
     """
-    theirs = filled({b"k7": D1}, (2, 2))
-    walk = watch(Walk, filled({}, (2, 2)), name="walk")
-    leaf = theirs.bucket(b"k7")
-    same((walk.level, walk.asking), (0, [0]))
-    walk.heard([theirs.hash(0, 0)])
-    same((walk.level, walk.asking), (1, [0, 1]))
-    walk.heard([theirs.hash(1, 0), theirs.hash(1, 1)])
+    tree = watch(MerkleTree, 2, 2, name="tree")
+    tree.update(b"k7", D1)
+    leaf = filled({}, (2, 2)).bucket(b"k7")
     half = leaf // 2
-    same((walk.level, walk.asking), (2, [2 * half, 2 * half + 1]))
-    walk.heard([theirs.hash(2, bucket) for bucket in (2 * half, 2 * half + 1)])
+    walk = walk_down(tree)
+    same((walk.level, walk.asking), (0, [0]))
+    walk.heard([EMPTY])
+    same((walk.level, walk.asking), (1, [0, 1]), "their tree is empty, and ours is not")
+    walk.heard([EMPTY, EMPTY])
+    same((walk.level, walk.asking), (2, [2 * half, 2 * half + 1]), f"k7 is in leaf bucket {leaf}")
+    walk.heard([EMPTY, EMPTY])
     same((walk.asking, walk.leaves), ([], [leaf]))
 
 
@@ -370,8 +395,7 @@ def check_too_few_hashes_are_an_error():
 
     Likely: `zip` without `strict=True`, which stops at the shorter one and says nothing.
     """
-    tree = filled({b"k7": D1}, (4, 2))
-    walk = watch(Walk, tree, name="walk")
+    walk = walk_down(watch(three_hundred_keys, name="tree"))
     raises(ValueError, lambda: walk.heard([]))
     raises(ValueError, lambda: walk.heard([D1, D2]))
 
@@ -385,11 +409,16 @@ def check_the_walk_finds_all_that_differs(ours, theirs):
 
     Likely: the walk stops where our tree is empty, and never finds what only the other side has.
     """
-    tree, other = filled(ours, (2, 3)), filled(theirs, (2, 3))
-    walk = watch(Walk, tree, name="walk")
-    walked(walk, other)
-    expected = {tree.bucket(key) for key in {*ours, *theirs} if ours.get(key) != theirs.get(key)}
-    same(walk.leaves, sorted(expected), f"ours: {sorted(ours)}, theirs: {sorted(theirs)}")
+
+    def leaves_found(ours, theirs):
+        walk = Walk(filled(ours, (2, 3)))
+        walked(walk, filled(theirs, (2, 3)))
+        return walk.leaves
+
+    begin()
+    shape = filled({}, (2, 3))
+    expected = {shape.bucket(key) for key in {*ours, *theirs} if ours.get(key) != theirs.get(key)}
+    same(call(leaves_found, ours, theirs), sorted(expected), "what we hold, and what they do, in 8 leaves")
 
 
 def check_keys_differ_on_either_side():

@@ -27,6 +27,15 @@ def newest(a: Version | None, b: Version | None) -> Version | None:
     return max(a, b, key=_rank)
 
 
+def reconcile(mine: Version | None, theirs: Version, told: bool) -> tuple[Version, bool]:
+    """(which of two copies stays, whether a write is thereby lost that a client was told is done).
+
+    `told`: mine is a write that this node has acknowledged, and theirs was made without knowing of it.
+    """
+    stays = newest(mine, theirs)
+    return stays, told and stays != mine
+
+
 def _rank(version: Version) -> tuple[int, bool, bytes, int]:
     expires_ms = version.expires_ms
     return (

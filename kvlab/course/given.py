@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol
 import msgspec
 
 from kvlab.config import ClusterConfig
+from kvlab.core import versions
 from kvlab.core.detectors import Belief, Detector
 from kvlab.core.hints import Hint
 from kvlab.core.membership import UNHEARD, Changes, Membership
@@ -21,11 +22,24 @@ from kvlab.core.placement import Placement
 from kvlab.core.ring import Ring
 from kvlab.core.store import OVERHEAD_BYTES, Observer
 from kvlab.env import Answer, Env
-from kvlab.errors import OperationError, PeerSilent, QuorumNotReached
-from kvlab.messages import C, Fetched, Gossip, Gossiped, Item, Kept, Key, NodeId, Row, Version
+from kvlab.errors import Busy, InDoubt, OperationError, PeerSilent, QuorumNotReached, WritesLocked
+from kvlab.messages import (
+    C,
+    Fetched,
+    Gossip,
+    Gossiped,
+    Item,
+    Kept,
+    Key,
+    NodeId,
+    RingSpec,
+    Row,
+    Version,
+)
 from kvlab.services.handoff import CHUNK_BYTES, CHUNK_KEYS
 from kvlab.services.members import Members
 from kvlab.services.transfer import Transfer
+from kvlab.stages.s02_cap import CapNode
 from kvlab.stages.s05_quorum import QuorumNode
 
 __all__ = [
@@ -33,6 +47,7 @@ __all__ = [
     "CHUNK_KEYS",
     "OVERHEAD_BYTES",
     "Entry",
+    "GivenCapNode",
     "GivenHintBox",
     "GivenMembers",
     "GivenMembership",
@@ -108,6 +123,68 @@ class GivenStore:
         for key in keys:
             self.remove(key, "flushed")
         return len(keys)
+
+
+class GivenCapNode(CapNode):
+    """The rest of chapter 2's node: heartbeats, messages, the exchange of copies, and deletes."""
+
+    reconcile = staticmethod(versions.reconcile)
+
+    def __init__(self, env: Env, config: ClusterConfig, ring: RingSpec) -> None:
+        super().__init__(env, config, ring)
+        self.mirror.reconcile = self.reconcile
+
+    def missing(self) -> list[NodeId]:
+        """The other nodes that are silent, or were and have not exchanged copies with this one since."""
+        return self.mirror.missing()
+
+    async def has_begun(self) -> bool:
+        """Wait until this node knows what it missed before it was started, for one time-out at the most.
+
+        False: it has not heard from everybody yet, and some write may have passed it by.
+        """
+        return await self.mirror.begin()
+
+    def held(self, key: Key) -> Version | None:
+        """The copy that this node holds; a tombstone for what was deleted or has expired."""
+        return self.store.get(key, self.env.now_ms())
+
+    def stamp(self, key: Key) -> int:
+        """The stamp_ms of a write that is made now: later than that of the copy held here."""
+        return self.mirror.stamp(key)
+
+    def hold(self, key: Key, version: Version) -> None:
+        """Hold this write here. From now on it is in doubt: nobody else is known to have it."""
+        self.mirror.hold(key, version)
+
+    async def confirm(self, key: Key, version: Version) -> None:
+        """Have all nodes hold this; then it is in doubt no more. Raises ReplicasMissing if one is silent."""
+        await self.mirror.confirm(key, version)
+
+    async def spread(self, key: Key, version: Version) -> None:
+        """The same without an error: who is silent now is told later. For the background."""
+        await self.mirror.spread(key, version)
+
+    def in_doubt(self, key: Key) -> Version | None:
+        """The write of this key of which this node does not know that all nodes hold it; None if none is."""
+        return self.mirror.open.get(key)
+
+    def locked(self) -> WritesLocked:
+        """The error for a write that is refused. Nothing may have been done."""
+        return WritesLocked(
+            f"{self.env.me} takes no writes: {self._names()} cannot be told. Nothing was written"
+        )
+
+    def doubtful(self) -> InDoubt:
+        """The error for a read of what is in doubt and cannot be settled now."""
+        return InDoubt(self.env.me, self.missing())
+
+    def busy(self) -> Busy:
+        """The error for a read at a node that does not know yet what it missed."""
+        return Busy(f"{self.env.me} has just been started, and has not heard yet from {self._names()}")
+
+    def _names(self) -> str:
+        return " and ".join(self.missing())
 
 
 def too_few(doing: str, votes: Votes) -> QuorumNotReached:

@@ -39,7 +39,7 @@ from kvlab.config import ClusterConfig
 from kvlab.core.heartbeats import Heartbeats
 from kvlab.core.quorum import Tally
 from kvlab.core.store import Store
-from kvlab.core.versions import newest
+from kvlab.core.versions import reconcile
 from kvlab.env import Env
 from kvlab.errors import OperationError
 from kvlab.messages import (
@@ -77,6 +77,7 @@ class Mirror:
         self.peers = [node for node in self.everyone if node != env.me]
         self.heartbeats = Heartbeats(self.peers, config.suspect_ms // config.gossip_ms)
         self.open: dict[Key, Version] = {}
+        self.reconcile = reconcile  # of two copies; chapter 2 puts the reader's here
         self.begun = False  # this life has what the others had when it started
         self._told_missing: list[NodeId] = []
         self._alike: set[NodeId] = set()  # copies have been exchanged since they were last missing
@@ -156,17 +157,18 @@ class Mirror:
         """Hold the newest of this copy and ours, and say so if that overwrites a write we acknowledged."""
         now_ms = self.env.now_ms()
         mine = self.store.get(key, now_ms)
-        if newest(mine, copy) == mine:
+        told = self.acknowledges_early and reconciling and key in self.open
+        stays, lost = self.reconcile(mine, copy, told)
+        if stays == mine:
             if everywhere:
                 self._settled(key, copy)
             return
-        self.store.put(key, copy, now_ms)
+        self.store.put(key, stays, now_ms)
         replaced = self.open.pop(key, None)
-        if not self.acknowledges_early:
-            if not everywhere:
-                self.open[key] = copy
-        elif reconciling and replaced is not None:
-            self.env.overwritten(key, replaced, copy)
+        if not self.acknowledges_early and not everywhere:
+            self.open[key] = stays
+        if lost and replaced is not None:
+            self.env.overwritten(key, replaced, stays)
 
     # -- who is missing --------------------------------------------------------------------------
 

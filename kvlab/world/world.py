@@ -91,6 +91,7 @@ class World(ABC):
         self.config = stages.checked(config)
         self.stage = stages.find(config.stage)
         self.nodes: dict[NodeId, NodeInfo] = {}
+        self._joining: set[NodeId] = set()
         self.faults = Faults()
         self.ring = RingSpec(0, self.config.members(), config.vnodes)
         self.call_timeout_ms = 4.0 * self.config.timeout_ms
@@ -364,6 +365,7 @@ class World(ABC):
             info.generation = old.generation + 1
         self.nodes[name] = info
         self.tell(events.NodeStarting(self.at_ms(), name, info.member.zone, weight))
+        self._joining.add(name)
         try:
             await self._forget(info)  # an earlier node of this name may have left something
             await self._learn_ring()
@@ -383,6 +385,8 @@ class World(ABC):
                 f"{error}. The others had taken {name} in before that: it is a member now, and down. "
                 f"Restart it or remove it"
             ) from error
+        finally:
+            self._joining.discard(name)
 
     async def remove(self, node: str) -> Changed:
         """Let a node hand over its keys and go; a node that is down is struck off the ring."""
@@ -390,8 +394,8 @@ class World(ABC):
         self.stage.require_ring_changes("remove a node")
         if info.state is NodeState.PAUSED:
             raise UserError(f"{node} is paused and cannot hand over its keys; resume it, or kill it first")
-        if info.state is NodeState.STARTING:
-            raise UserError(f"{node} is still starting and has no keys to hand over; wait until it is up")
+        if info.state is NodeState.STARTING or info.node in self._joining:
+            raise UserError(f"{node} is still joining and has no keys to hand over; wait for that to end")
         driver = info.node
         dead: tuple[NodeId, ...] = ()
         if info.state is NodeState.DOWN:

@@ -7,7 +7,7 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvlab.core.versions import newest
+from kvlab.core.versions import newest, reconcile
 from kvlab.messages import Version
 
 versions = st.builds(
@@ -45,3 +45,12 @@ def test_of_equal_stamps_a_tombstone_wins_and_then_the_greater_value() -> None: 
 def test_what_expired_on_one_replica_is_not_brought_back_by_another(copy: Version, now_ms: int) -> None:
     """Pitfall: an expiry on one replica must not look like a missing key to the other."""
     assert newest(copy.expired(now_ms), copy).expired(now_ms) == copy.expired(now_ms)
+
+
+def test_a_write_is_lost_if_it_was_told_and_another_one_stays() -> None:
+    old, new = Version(b"old", 1), Version(b"new", 2)
+    assert reconcile(old, new, told=True) == (new, True)
+    assert reconcile(old, new, told=False) == (new, False)
+    assert reconcile(new, old, told=True) == (new, False)
+    assert reconcile(old, old, told=True) == (old, False)
+    assert reconcile(None, new, told=False) == (new, False)

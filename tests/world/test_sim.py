@@ -277,10 +277,27 @@ def test_a_node_that_is_still_starting_is_not_removed_and_its_end_is_not_waited_
             await world.partition([["n1", "n2"], ["n3", "n4", "n5"]])
             joining = asyncio.ensure_future(world.add("n6"))
             await world.sleep(0.1)
-            with pytest.raises(UserError, match="still starting"):
+            with pytest.raises(UserError, match="still joining"):
                 await world.remove("n6")
             await world._end(world.info("n6"))
             with pytest.raises(OperationError, match="broke off"):
                 await joining
+
+    world.run(main())
+
+
+def test_a_node_that_is_up_and_not_yet_a_member_is_not_removed() -> None:
+    world = SimWorld(ClusterConfig(stage=3))
+
+    async def main() -> None:
+        async with world:
+            joining = asyncio.ensure_future(world.add("n6"))
+            while "n6" not in world.up():
+                await world.sleep(0.0001)
+            with pytest.raises(UserError, match="still joining"):
+                await world.remove("n6")
+            await joining
+            await world.remove("n6")
+            assert world.ring.epoch == 2
 
     world.run(main())
