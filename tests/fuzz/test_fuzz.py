@@ -15,7 +15,7 @@ from kvlab.cli_run import run_command
 from kvlab.cli_stages import stages_command
 from kvlab.config import ClusterConfig
 from kvlab.fuzz.judge import Judged, Kind, MakeWorld, judge, judge_seed
-from kvlab.fuzz.plan import plan
+from kvlab.fuzz.plan import ORDER, plan
 from kvlab.fuzz.shrink import ddmin, shrink
 from kvlab.fuzz.tell import counterexample, diagram, operations
 from kvlab.script import session
@@ -86,6 +86,12 @@ def test_the_claims_are_listed_stage_by_stage() -> None:
     told = CliRunner().invoke(stages_command, ["--claims", "--json"])
     four = next(line for line in map(json.loads, told.stdout.splitlines()) if line["number"] == 4)
     assert {claim["guarantee"] for claim in four["claims"]} == set(GUARANTEES) - {"all-siblings"}
+
+
+def test_nothing_that_reads_is_checked_before_convergence_and_lost_writes() -> None:
+    """Seen to matter: once failed-is-failed had read all keys, a write that one replica held was repaired."""
+    assert ORDER[:2] == ("convergence", "no-lost-writes")
+    assert sorted(ORDER) == sorted(GUARANTEES)
 
 
 # -- what is found -------------------------------------------------------------------------------
