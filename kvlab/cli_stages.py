@@ -12,14 +12,20 @@ import msgspec
 
 
 @click.command("stages")
+@click.argument("number", type=int, required=False, metavar="[STAGE]")
 @click.option("--claims", "with_claims", is_flag=True, help="And what each guarantees, under which faults.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def stages_command(with_claims: bool, as_json: bool) -> None:
-    """List the stages: what each adds and fixes, and what is still broken after it."""
-    from kvlab.check.claims import claims_of
-    from kvlab.stages import STAGES
+def stages_command(number: int | None, with_claims: bool, as_json: bool) -> None:
+    """List the stages, or STAGE alone: what each adds and fixes, and what is still broken after it."""
+    from kvlab import stages
+    from kvlab.check.claims import claims_of, table
+    from kvlab.errors import UserError
 
-    for stage in STAGES:
+    try:
+        wanted = stages.STAGES if number is None else [stages.find(number)]
+    except UserError as error:
+        raise click.UsageError(str(error)) from None
+    for stage in wanted:
         claims = claims_of(stage.number) if with_claims else []
         if as_json:
             fields = ("number", "name", "adds", "fixes", "broken")
@@ -30,8 +36,8 @@ def stages_command(with_claims: bool, as_json: bool) -> None:
         else:
             click.echo(click.style(f"{stage.number}  {stage.name}", bold=True))
             click.echo(f"   adds    {stage.adds}\n   fixes   {stage.fixes}\n   broken  {stage.broken}")
-            for claim in claims:
-                click.echo(f"   claim   {claim}")
+            for line in table(claims) if claims else ():
+                click.echo(f"   {line}")
 
 
 @click.command("diff")

@@ -11,12 +11,16 @@ AMNESIA strikes one replica of a key at a time, and the next not before the firs
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
 import msgspec
 
 from kvlab.config import ClusterConfig
+
+WIDTH = 100
+"""Columns of the notes below a table of claims."""
 
 
 class Fault(StrEnum):
@@ -75,14 +79,27 @@ class Claim(msgspec.Struct, frozen=True):
         """Whether it is claimed of this cluster under these faults together."""
         return self.made(config) and set(faults) <= set(self.under or ())
 
-    def __str__(self) -> str:
-        if self.under is None:
-            claimed = "not claimed"
-        else:
-            claimed = f"holds under {', '.join(self.under)}" if self.under else "holds while nothing fails"
-        needs = f", given {self.needs}" if self.needs else ""
+    def note(self) -> str:
+        """What it takes, and what goes wrong beyond the faults it outlasts; "" if there is nothing to say."""
+        needs = f"given {self.needs}" if self.needs else ""
         mended = f" (stage {self.mended} mends it)" if self.mended else ""
-        return f"{self.guarantee}: {claimed}{needs}" + (f"; {self.beyond}{mended}" if self.beyond else "")
+        beyond = f"{'beyond: ' if self.under else ''}{self.beyond}{mended}" if self.beyond else ""
+        return "; ".join(part for part in (needs, beyond) if part)
+
+
+def table(claims: Sequence[Claim]) -> list[str]:
+    """The claims as the rows of a table, a column a fault: whether it is outlasted. Notes stand below."""
+    notes = list(dict.fromkeys(claim.note() for claim in claims if claim.note()))
+    left = max(len(claim.guarantee) for claim in claims)
+    lines = [" ".join([" " * left, *Fault])]
+    for claim in claims:
+        marks = ["-" if fault not in (claim.under or ()) else "yes" for fault in Fault]
+        cells = [f"{mark:<{len(fault)}}" for mark, fault in zip(marks, Fault, strict=True)]
+        note = f"({notes.index(claim.note()) + 1})" if claim.note() else ""
+        lines.append(" ".join([f"{claim.guarantee:<{left}}", *cells, note]).rstrip())
+    for number, note in enumerate(notes, 1):
+        lines += textwrap.wrap(f"({number}) {note}", WIDTH, subsequent_indent="    ")
+    return lines
 
 
 def _quorums_overlap(config: ClusterConfig) -> bool:
