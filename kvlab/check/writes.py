@@ -94,23 +94,25 @@ def no_resurrection(history: Sequence[Operation], final: Iterable[Operation] | N
 def _stays_deleted(operations: Sequence[Operation], final: Sequence[Operation] | None) -> Judgement:
     """Judge one key."""
     deletes = [op for op in operations if op.kind == "delete" and op.outcome is Outcome.OK]
+    deletes.sort(key=lambda delete: delete.start_ms)
+    took = [None if delete.replaces is None else covered(operations, delete) for delete in deletes]
     for read in operations:
         if read.kind != "get" or read.outcome is not Outcome.OK:
             continue
         if final is not None and read not in final:
             continue
-        past = [delete for delete in deletes if delete.before(read)]
-        if not past:
-            continue
-        newest = max(past, key=lambda delete: delete.start_ms)
         for value in read.found:
             writes = [op for op in operations if op.value == value and op.perhaps_done]
-            if newest.replaces is not None and value not in covered(operations, newest):
-                continue  # who deleted had not seen it
-            if writes and all(write.before(newest) for write in writes):
-                return illegal(
-                    RESURRECTED, f"{shown([value])} was deleted, and is found again", writes[-1], newest, read
-                )
+            gone = [
+                delete
+                for delete, seen in zip(deletes, took, strict=True)
+                if delete.before(read)
+                and (seen is None or value in seen)  # else who deleted had not seen it
+                and all(write.before(delete) for write in writes)
+            ]
+            if writes and gone:
+                sentence = f"{shown([value])} was deleted, and is found again"
+                return illegal(RESURRECTED, sentence, writes[-1], gone[-1], read)
     return Judgement(RESURRECTED, Verdict.OK)
 
 

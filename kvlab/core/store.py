@@ -1,10 +1,11 @@
 """The store of one node: a hash table that forgets what expired and, under a budget, what is cold.
 
-What it holds under a key is a copy (messages.py): an Item, or from stage 5 on something with versions, of
-which nothing may be left but a tombstone. Tombstones are held, but not counted, and no client sees them.
+What it holds under a key is a copy (messages.py): an Item, or in stage 2 and from stage 5 on something with
+versions, of which nothing may be left but a tombstone. Tombstones are held, but not counted, and no client
+sees them.
 
 Source: the notes' "special server with a hashmap"; eviction as memcached does it, one LRU list.
-Invariant: `bytes` is the sum of `footprint` over what is held, and never above the budget.
+Invariant: `bytes` is the sum of `footprint` over what is held, and after a `put` never above the budget.
 Invariant: an item is invisible from the millisecond of its expiry on, whether or not it was collected.
 Deviation: Redis samples a few keys and evicts the coldest of those; here the order is exact, because an
     exact order is cheap in Python (a linked list inside OrderedDict) and a lesson should not be random.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any, Generic, TypeAlias, cast
 
 from kvlab.errors import ItemTooLarge
@@ -23,8 +24,11 @@ from kvlab.messages import C, Copy, Item, Key
 OVERHEAD_BYTES = 64
 """What an entry is taken to cost beyond its key and value: pointers, headers, the LRU list."""
 
+STALE_MAX = 20
+"""So many expiries that hold no longer are borne with, and one for each key: then all are noted anew."""
+
 Observer: TypeAlias = Callable[[Key, C | None, str], None]
-"""Called after every change: key, what is held now, and why (put, deleted, expired, evicted, moved)."""
+"""Called after every change: key, what is held now, and why (`Env.changed` has the words)."""
 
 
 def footprint(key: Key, copy: Copy) -> int:
@@ -33,7 +37,8 @@ def footprint(key: Key, copy: Copy) -> int:
 
 
 class Store(Generic[C]):
-    """Keys and copies; the caller passes the time. Every operation is O(1), a collection O(log keys)."""
+    """Keys and copies; the caller passes the time. Every operation is O(1); to note an expiry, or
+    to collect one, is O(log keys)."""
 
     def __init__(self, budget_bytes: int | None = None, observer: Observer[C] | None = None) -> None:
         self.budget_bytes = budget_bytes
@@ -89,7 +94,7 @@ class Store(Generic[C]):
         old: Copy | None = self._copies.get(key)
         new: Copy = copy
         if type(old) is Item and type(new) is Item and new.expires_ms is None:
-            self._copies[key] = copy  # nearly every write of stages 1 to 4: it needs no more calls than this
+            self._copies[key] = copy  # nearly every write of an Item: it needs no more calls than this
             self.bytes += len(new.value) - len(old.value)
         else:
             self.restore(key, copy)
@@ -134,6 +139,10 @@ class Store(Generic[C]):
             self.tombstones += old.alive - copy.alive
         if copy.expires_ms is not None:
             heappush(self._expiries, (copy.expires_ms, key))
+            if len(self._expiries) > 2 * len(self._copies) + STALE_MAX:
+                held = self._copies.items()
+                self._expiries = [(copy.expires_ms, key) for key, copy in held if copy.expires_ms is not None]
+                heapify(self._expiries)
 
     def remove(self, key: Key, why: str = "deleted") -> bool:
         """Forget the key; True if it was held."""

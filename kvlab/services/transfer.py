@@ -329,7 +329,7 @@ class Transfer(Generic[C]):
         size = 0
         while keys and len(copies) < CHUNK_KEYS and size < CHUNK_BYTES:
             key = keys.pop()
-            copy = self.store.get(key, self.env.now_ms())
+            copy = self.store.peek(key, self.env.now_ms())  # it is not used by being copied
             if copy is not None:
                 copies.append((key, copy, change.count))
                 size += len(key) + copy.size

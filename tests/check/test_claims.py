@@ -24,6 +24,11 @@ def delete(start: float, end: float, outcome: Outcome = OK, via: str = "n1") -> 
     return Operation("delete", b"k", via, start, end, outcome)
 
 
+def took(start: float, end: float, *seen: bytes) -> Operation:
+    """A delete by somebody who had seen these."""
+    return Operation("delete", b"k", "n1", start, end, replaces=seen)
+
+
 def get(start: float, end: float, *found: bytes, via: str = "n1", outcome: Outcome = OK) -> Operation:
     return Operation("get", b"k", via, start, end, outcome, found=found)
 
@@ -114,6 +119,9 @@ def test_a_key_that_cannot_be_read_at_the_end_is_undecided() -> None:
         ([put(b"a", 0, 1), delete(2, 3, UNKNOWN), get(4, 5, b"a")], "ok"),
         ([put(b"a", 0, 1), delete(2, 3), put(b"b", 4, 5), get(6, 7, b"b")], "ok"),
         ([put(b"a", 0, 1), delete(2, 3), put(b"b", 4, 5), get(6, 7, b"a", b"b")], "illegal"),
+        # With contexts a delete takes what it has seen; the later one has seen less than the earlier.
+        ([put(b"a", 0, 1), took(2, 3, b"a"), put(b"b", 4, 5), took(6, 7, b"b"), get(8, 9, b"a")], "illegal"),
+        ([put(b"a", 0, 1), took(2, 3), put(b"b", 4, 5), took(6, 7, b"b"), get(8, 9, b"a")], "ok"),
     ],
 )
 def test_what_was_deleted_stays_deleted(history: list[Operation], verdict: str) -> None:

@@ -112,6 +112,14 @@ def test_a_later_expiry_replaces_an_earlier_one() -> None:
     assert store.collect(900) == 1
 
 
+def test_what_is_to_expire_is_noted_once_a_key_and_not_once_a_write() -> None:
+    store: Store[Item] = Store()
+    for write in range(1000):
+        store.put(b"k%d" % (write % 3), Item(b"v", expires_ms=10_000 + write), now_ms=0)
+    assert len(store._expiries) < 50
+    assert [store.collect(now_ms) for now_ms in (10_996, 10_997, 10_998, 10_999)] == [0, 1, 1, 1]
+
+
 def test_what_was_used_last_is_evicted_last() -> None:
     store: Store[Item] = Store(3 * footprint(b"a", Item(b"1")))
     for key in (b"a", b"b", b"c"):

@@ -747,6 +747,22 @@ def test_keys_move_with_the_order_of_their_use() -> None:
     sim(3, body, nodes=3, memory_bytes=100_000)
 
 
+def test_keys_that_were_to_move_are_as_cold_as_before_when_they_stay() -> None:
+    """To copy a key for its heir is not to use it."""
+
+    async def body(world: SimWorld) -> None:
+        keys = [b"f%d" % i for i in range(60)]
+        for key in keys:
+            await world.put(key, b"v")
+        order = {node: await world.keys(node) for node in world.up()}
+        meddle(world, lambda sender, to, message: [] if isinstance(message, Freeze) else [0.0])
+        with pytest.raises(CHANGE_FAILED):
+            await world.add("n4")
+        assert {node: await world.keys(node) for node in order} == order
+
+    sim(3, body, nodes=3, memory_bytes=100_000)
+
+
 def main() -> None:
     stage, seeds = sys.argv[1:]
     first, _, last = seeds.partition("..")
