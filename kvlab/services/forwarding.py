@@ -92,7 +92,9 @@ class Forwarding:
             return
         answered = False
         async for replica, answer in self.transfer.ask_each(key, lambda epoch: GetRing(), among):
-            if not isinstance(answer, OperationError):
+            if isinstance(answer, OperationError):
+                continue
+            if replica in self.transfer.replicas(key):  # it may have given the key up meanwhile
                 answered = True
                 yield replica
         if myself and not answered:

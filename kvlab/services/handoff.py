@@ -254,10 +254,12 @@ class Handoff(Generic[C]):
         OperationError if one does not take its hints all the same; call `stay` then.
         """
         self.retiring = True
-        self._follow()
-        for owner in self.box.counts():
-            while self.box.due(owner, self.env.now_ms(), 1, 0):
-                await self._hand_back(owner)
+        while True:
+            self._follow()  # somebody may join meanwhile
+            due = [owner for owner in self.box.counts() if self.box.due(owner, self.env.now_ms(), 1, 0)]
+            if not due:
+                return
+            await self._hand_back(due[0])
 
     def stay(self) -> None:
         """This node does not leave after all."""

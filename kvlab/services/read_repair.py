@@ -3,6 +3,8 @@
 Source: DeCandia et al. 2007, section 5.
 Invariant: what a replica is sent is what all answers so far come to, to be merged with what it holds: a
     repair that comes late undoes nothing.
+Invariant: it is sent to who holds the key by the ring in force. A copy anywhere else would be compared with
+    nobody's, and be there, old as it is, when the key comes back to that node.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ class ReadRepair(Generic[C]):
 
     async def _mend(self, key: Key, answers: Answers[C]) -> None:
         for replica in answers.behind():
+            if replica not in self.transfer.replicas(key):
+                continue  # the ring has changed since the read, and it has given the key up
             copy = answers.agreed()
             assert copy is not None, "somebody is behind somebody"
             try:

@@ -12,7 +12,9 @@ from typing import Any, cast
 import pytest
 
 from kvlab.config import ClusterConfig
+from kvlab.core.placement import Placement
 from kvlab.core.quorum import Tally
+from kvlab.core.ring import Ring, joined
 from kvlab.core.versions import newest
 from kvlab.env import Env
 from kvlab.errors import Outcome, QuorumNotReached, RingMoved
@@ -27,6 +29,7 @@ from kvlab.messages import (
     KeepHint,
     Kept,
     Key,
+    Member,
     Message,
     NodeId,
     Reply,
@@ -420,6 +423,31 @@ def test_a_hint_whose_owner_has_left_the_ring_goes_to_those_who_hold_the_key_now
             assert await world.peek(home, KEY) == (b"bread",)
 
     live(body)
+
+
+def test_who_retires_while_a_node_joins_hands_back_to_those_who_hold_the_keys_by_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(handoff, "CHUNK_KEYS", 1)
+    monkeypatch.setattr(handoff, "PERIOD_MS", 60_000)  # what is handed back is so by who retires
+
+    async def body(world: SimWorld) -> None:
+        after = Placement(Ring(joined(world.ring, Member(NodeId("n6")))), 3)
+        owner, keeper = NodeId("n1"), NodeId("n2")
+        homes = [(k, await world.replicas(k), after.replicas(k)) for k in (b"k%d" % i for i in range(99))]
+        stays = next(key for key, now, then in homes if owner in now and owner in then)
+        goes = next(key for key, now, then in homes if owner in now and owner not in then)
+        for key in (stays, goes):
+            await node_of(world, keeper).on(owner, KeepHint(owner, key, Version(b"bread", 1)))
+        intercept(world, [TookBack], [[0.5]])
+        world.host(keeper).later(node_of(world, keeper).handoff.retire())
+        await world.add("n6")
+        assert world.at_ms() < 500  # the first is yet to be confirmed
+        await until(world, lambda: is_empty(world), 3)
+        assert await world.peek(owner, goes) == ()
+        assert [await world.peek(home, goes) for home in await world.replicas(goes)] == [(b"bread",)] * 3
+
+    live(body, timeout_ms=1000)
 
 
 def test_a_hint_addressed_by_an_older_ring_is_refused_and_nothing_is_kept() -> None:

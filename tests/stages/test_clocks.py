@@ -14,14 +14,28 @@ from redis.exceptions import ResponseError
 
 from kvlab.config import ClusterConfig
 from kvlab.core.clocks import node_of
+from kvlab.core.placement import Placement
+from kvlab.core.ring import Ring, joined
 from kvlab.errors import Outcome, UserError
-from kvlab.messages import Actor, Context, Dot, Forwarded, NodeId, Siblings, decode
+from kvlab.messages import (
+    Actor,
+    Context,
+    Dot,
+    Forwarded,
+    Member,
+    Message,
+    NodeId,
+    RingIs,
+    Siblings,
+    decode,
+)
 from kvlab.stages import checked
 from kvlab.trace.events import AnyEvent, Repaired, Sent
 from kvlab.world.host import context_in, context_of
 from kvlab.world.sim import SimWorld
 from kvlab.world.world import World
 from tests.stages.test_stages import live, ok, put_seen, replicas_hold, settled
+from tests.world.test_transfer import meddle
 from tests.worlds import run_in
 
 Body = Callable[[SimWorld], Awaitable[None]]
@@ -250,6 +264,31 @@ def test_a_replica_coordinates_itself_and_another_node_forwards_to_the_first_tha
         return [(e.node, e.to) for e in told if isinstance(e, Sent) and e.kind == "Forward"]
 
     live(6, body)
+
+
+def test_a_write_is_not_forwarded_to_who_has_given_the_key_up_meanwhile() -> None:
+    async def body(world: SimWorld) -> None:
+        after = Placement(Ring(joined(world.ring, Member(NodeId("n6")))), 3)
+        for key in (b"k%d" % i for i in range(100)):
+            *replicas, out = await placed(world, key)
+            if "n6" in after.replicas(key):
+                break
+        loser = next(node for node in replicas if node not in after.replicas(key))
+
+        def fate(sender: NodeId, to: NodeId, message: Message) -> list[float]:
+            asked = isinstance(message, RingIs) and to == out
+            return [0.5 if sender == loser else 0.6] if asked else [0.0]
+
+        meddle(world, fate)
+        writing = asyncio.ensure_future(world.put(key, b"v", via=out))
+        await world.add("n6")
+        assert world.at_ms() < 500  # the loser is yet to answer that it is there
+        ok(await writing)
+        await settled(world)
+        assert await world.peek(loser, key) == ()
+        assert list((await replicas_hold(world, key)).values()) == [(b"v",)] * 3
+
+    live(6, body, timeout_ms=1000)
 
 
 def test_when_the_first_replica_is_dead_another_one_coordinates() -> None:

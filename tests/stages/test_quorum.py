@@ -11,13 +11,16 @@ import pytest
 from kvlab.check.history import Operation, Verdict
 from kvlab.check.linear import linearizable
 from kvlab.config import ClusterConfig
+from kvlab.core.placement import Placement
+from kvlab.core.ring import Ring, joined
 from kvlab.errors import Outcome, UserError
-from kvlab.messages import NodeId
+from kvlab.messages import Fetch, Keep, Member, Message, NodeId
 from kvlab.stages import PRESETS, checked
 from kvlab.trace.events import AnyEvent, Repaired
 from kvlab.world.control import Result
 from kvlab.world.sim import SimWorld
 from tests.stages.test_stages import live, ok, replicas_hold, settled
+from tests.world.test_transfer import meddle
 
 Body = Callable[[SimWorld], Awaitable[None]]
 
@@ -298,6 +301,35 @@ def test_without_read_repair_the_difference_stays() -> None:
         assert await world.peek(behind, b"k") == (b"old",)
 
     live(5, body, read_repair=False)
+
+
+def test_a_repair_does_not_go_to_who_has_given_the_key_up_meanwhile() -> None:
+    """A copy at a node that is no replica would be nobody's to mend: it is there when the key comes back."""
+
+    async def body(world: SimWorld) -> None:
+        after = Placement(Ring(joined(world.ring, Member(NodeId("n6")))), 3)
+        for key in (b"k%d" % i for i in range(100)):
+            replicas = await world.replicas(key)
+            if "n6" in after.replicas(key):
+                break
+        loser = next(node for node in replicas if node not in after.replicas(key))
+        via = next(node for node in world.up() if node not in replicas)
+
+        def fate(sender: NodeId, to: NodeId, message: Message) -> list[float]:
+            if isinstance(message, Keep) and message.epoch == 0 and to == loser:
+                return []
+            return [0.5] if isinstance(message, Fetch) and to == loser else [0.0]
+
+        meddle(world, fate)
+        ok(await world.put(key, b"v", via=via, w=2))
+        ok(await world.get(key, via=via, r=2))
+        await world.add("n6")
+        assert world.at_ms() < 500  # the loser is yet to answer
+        await settled(world)
+        assert loser not in await world.replicas(key)
+        assert await world.peek(loser, key) == ()
+
+    live(5, body, timeout_ms=1000)
 
 
 # -- is it a register? ---------------------------------------------------------------------------
