@@ -6,11 +6,11 @@ stage cannot tell, and so the same unchanged stage runs in both worlds.
 
 The rules for whoever writes against it:
 
-1. Time, randomness and peers come from here and from nowhere else: `now_ms()`, `sleep()`, `random`.
-   A `time.time()` in a stage would make the simulator's runs differ from each other.
+1. Time, randomness and peers come from here and from nowhere else: `now_ms()`, `at_ms()`, `sleep()`,
+   `random`. A `time.time()` in a stage would make the simulator's runs differ from each other.
 2. A silent peer and a refusal are different. `PeerSilent`: perhaps it did what you asked.
-   `PeerRefused`: it certainly did not.
-3. What must not delay the client goes to `later()`; it is cancelled when the node dies.
+   `PeerRefused`: its `outcome` says whether it certainly did not, or had begun.
+3. What must not delay the client goes to `later()`; when the node dies, it does not go on.
 4. Nothing may wait on anything but the Env's own awaitables and asyncio's futures, locks and queues.
    `asyncio.wait` and `as_completed` keep their tasks in sets, whose order differs from run to run.
 """
@@ -53,6 +53,10 @@ class Env(Protocol):
 
     def now_ms(self) -> int:
         """My wall clock, in milliseconds since 1970. It may be wrong: `skew` in a script makes it so."""
+
+    def at_ms(self) -> float:
+        """Milliseconds since my world was started, on a clock that nobody sets, and that runs on while I am
+        stopped. Lives of mine in one world share it; the next world begins at 0."""
 
     async def sleep(self, ms: float) -> None:
         """Wait this long, by a clock that is never skewed."""

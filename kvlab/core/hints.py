@@ -9,7 +9,7 @@ Source: DeCandia et al. 2007, section 4.6; that hints are bounded and expire, as
 Invariant: hints are no part of what the node itself holds: they are found by owner and key, and only so.
 Invariant: a hint is forgotten once its owner has confirmed the very copy that is in it, or when it expires.
 Invariant: no value is in a hint for longer than `ttl_ms`. Stage 9 relies on it: it forgets a tombstone only
-    when no older value can be under way any more.
+    when no older value can be under way any more. So the clock by which hints expire is none that can be set.
 Deviation: Dynamo keeps hints until they are delivered, however many that will be. Past our bound a hint is
     refused, which its coordinator hears: a write that nobody has room for is not confirmed.
 """
@@ -28,7 +28,7 @@ Place: TypeAlias = tuple[NodeId, Key]
 
 
 class Hint(NamedTuple, Generic[C]):
-    """A copy that its owner has missed, and when it is too late to bring it: wall clock, ms since 1970."""
+    """A copy that its owner has missed, and when it is too late to bring it, in ms by the keeper's clock."""
 
     copy: C
     expires_ms: int

@@ -65,12 +65,14 @@ Alive: TypeAlias = Callable[[NodeId], bool]
 
 
 class KeptHint(msgspec.Struct, frozen=True, array_like=True):
-    """A hint on the disk of a durable node."""
+    """A hint on the disk of a durable node: when it expires by the clock of its world, which another world
+    does not know, and by the wall's, which may be set. Whichever is first holds."""
 
     owner: NodeId
     key: Key
     copy: Copy
     expires_ms: int
+    wall_expires_ms: int
 
 
 class Places:
@@ -128,9 +130,16 @@ class Handoff(Generic[C]):
         self._epoch = transfer.ring.epoch  # of the ring by which the hints are addressed
         for data in env.kept("hints").values():
             hint = _decoder.decode(data)
-            self.box.restore(hint.owner, hint.key, Hint(cast(C, hint.copy), hint.expires_ms))
+            left_ms = min(
+                config.hint_ttl_ms, hint.expires_ms - self._now_ms(), hint.wall_expires_ms - env.now_ms()
+            )
+            self.box.restore(hint.owner, hint.key, Hint(cast(C, hint.copy), self._now_ms() + left_ms))
             env.hinted(hint.owner, hint.key, "kept", len(self.box))
         env.later(self._run())
+
+    def _now_ms(self) -> int:
+        """By a clock that nobody sets: were it set back, a hint would be kept for longer than tombstones."""
+        return int(self.env.at_ms())
 
     # -- a coordinator's part: the first N healthy nodes -----------------------------------------
 
@@ -208,7 +217,7 @@ class Handoff(Generic[C]):
             raise Busy(f"{self.env.me} is about to leave, and keeps no more hints")
         owner, key, before = request.owner, request.key, len(self.box)
         try:
-            self.box.add(owner, key, request.copy, self.env.now_ms())
+            self.box.add(owner, key, request.copy, self._now_ms())
         except HintsFull:
             self.env.hinted(owner, key, "refused", before)
             raise
@@ -218,7 +227,7 @@ class Handoff(Generic[C]):
 
     async def on_find_hint(self, sender: NodeId, request: FindHint[C]) -> FoundHint[C]:
         await self.transfer.admit(sender, request)
-        return FoundHint(self.box.get(request.key, self.env.now_ms()))
+        return FoundHint(self.box.get(request.key, self._now_ms()))
 
     # -- bringing it home ------------------------------------------------------------------------
 
@@ -231,7 +240,7 @@ class Handoff(Generic[C]):
     async def _run(self) -> None:
         while True:
             await self.env.sleep(PERIOD_MS)
-            for owner, key in self.box.expire(self.env.now_ms()):
+            for owner, key in self.box.expire(self._now_ms()):
                 self._gone(owner, key, "expired")
             self._follow()
             owners = [owner for owner in self.box.counts() if self.alive(owner)]
@@ -243,7 +252,7 @@ class Handoff(Generic[C]):
         async def send(copies: Sequence[tuple[Key, C]]) -> TookBack:
             return await self.env.ask(owner, HandBack(tuple(copies), self.transfer.ring.epoch))
 
-        for key in await hand_back(self.box, owner, send, self.env.now_ms()):
+        for key in await hand_back(self.box, owner, send, self._now_ms()):
             self._gone(owner, key, "delivered")
         return TookBack()
 
@@ -256,7 +265,7 @@ class Handoff(Generic[C]):
         self.retiring = True
         while True:
             self._follow()  # somebody may join meanwhile
-            due = [owner for owner in self.box.counts() if self.box.due(owner, self.env.now_ms(), 1, 0)]
+            due = [owner for owner in self.box.counts() if self.box.due(owner, self._now_ms(), 1, 0)]
             if not due:
                 return
             await self._hand_back(due[0])
@@ -282,7 +291,8 @@ class Handoff(Generic[C]):
         """Before it is confirmed: a durable node still has the hint after a kill."""
         hint = self.box.find(owner, key)
         if hint is not None:
-            data = msgspec.msgpack.encode(KeptHint(owner, key, hint.copy, hint.expires_ms))
+            wall_ms = hint.expires_ms - self._now_ms() + self.env.now_ms()
+            data = msgspec.msgpack.encode(KeptHint(owner, key, hint.copy, hint.expires_ms, wall_ms))
             self.env.keep("hints", _row(owner, key), data)
 
     def _gone(self, owner: NodeId, key: Key, why: str) -> None:

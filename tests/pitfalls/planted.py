@@ -271,6 +271,11 @@ def hints_overwrite(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- stage 9 -------------------------------------------------------------------------------------
 
 
+def hints_expire_by_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a hint expires is a time of day."""
+    monkeypatch.setattr(Handoff, "_now_ms", lambda self: self.env.now_ms())
+
+
 def each_reaps_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tombstone that is old enough is not needed any more."""
 

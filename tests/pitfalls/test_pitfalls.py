@@ -72,6 +72,9 @@ PLANTED: dict[str, tuple[Planted, ...]] = {
     "13_clock_amnesia": (Planted("all-siblings", planted.nodes_are_actors),),
     "14_doomstone": (Planted("get k via k#2 = new", planted.nodes_are_actors),),
     "15_resurrection": (Planted("k at k#3 = missing within 5s", planted.each_reaps_for_itself),),
+    "15_resurrection_by_a_clock_set_back": (
+        Planted("no-resurrection", planted.hints_expire_by_the_clock_on_the_wall),
+    ),
     "16_expired_and_anti_entropy": (
         Planted("k at k#3 = missing", planted.what_expires_takes_its_context_along),
     ),

@@ -407,6 +407,24 @@ def test_a_hint_can_die_with_its_keeper_and_on_a_durable_one_it_does_not() -> No
     live(durable, durable=True)
 
 
+def test_a_hint_expires_in_time_though_its_keeper_was_restarted_and_its_clock_set() -> None:
+    async def body(world: SimWorld) -> None:
+        homes = await world.replicas(KEY)
+        await kill(world, homes[2])
+        for node in world.up():
+            await world.skew(node, 60_000)
+        assert await put(world, b"bread", w=3) is Outcome.OK
+        [keeper] = hints(world)
+        await world.kill(keeper)
+        await world.sleep(1)
+        await world.restart(keeper)  # with its clock right again, which takes this for a minute before
+        await restart(world, homes[2])
+        await until(world, lambda: is_empty(world), 2)
+        assert await world.peek(homes[2], KEY) == ()
+
+    live(body, durable=True, hint_ttl_ms=1000)
+
+
 # -- while the ring changes ----------------------------------------------------------------------
 
 
