@@ -471,7 +471,7 @@ def _nothing_failed(view: View) -> str:
 PRESENTING = (
     Action(
         key="right,space,pagedown", shown_key="→", name="next", label="next", why_not=_no_next,
-        help="the next step; where the room was asked, what comes of it (also space, Page Down)",
+        help="the next step, or what comes of it; at work: no pauses (also space, Page Down)",
     ),
     Action(
         key="left,pageup", shown_key="←", name="back", label="back",

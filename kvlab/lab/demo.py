@@ -12,6 +12,7 @@ simulator that is a moment; real processes take as long as their time-outs do.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from itertools import combinations
 from typing import ClassVar
@@ -66,6 +67,8 @@ class DemoApp(LabApp):
         self._talk: asyncio.Task[None] | None = None
         self._ending: list[WorldDriver] = []
         self._slow_motion = False
+        self._hurried = asyncio.Event()
+        """Whoever presses `next` while the cluster is at work wants no pauses."""
 
     async def _open(self) -> None:
         self._talk = asyncio.current_task()
@@ -81,8 +84,9 @@ class DemoApp(LabApp):
 
     async def _present(self) -> None:
         """Do what is due until it is the person's turn."""
+        self._hurried.clear()
         if self.presenter.target is None and not self.presenter.scene.question:
-            await asyncio.sleep(READ_S * self.pace)
+            await self._pause(READ_S)
         while lines := self.presenter.due:
             failure = await self._do_lines(lines)
             if failure is not None:
@@ -112,7 +116,13 @@ class DemoApp(LabApp):
             await self._slow_links()  # it has mended those as well
         acts = any(not isinstance(line.command, JUDGEMENTS) for line in lines)
         if acts and self.presenter.target is None:
-            await asyncio.sleep(PACE_S * self.pace)
+            await self._pause(PACE_S)
+
+    async def _pause(self, seconds: float) -> None:
+        """Let the room look, unless it has been told to go on."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds * self.pace):
+                await self._hurried.wait()
 
     async def _begin_again(self, before: asyncio.Task[None] | None) -> None:
         """End this cluster, and bring a new one to where the presenter wants it."""
@@ -135,6 +145,10 @@ class DemoApp(LabApp):
     def action_act(self, name: str) -> None:
         if name == "retry" and self.presenter.phase != "failed":
             name = "restart"
+        if name == "next" and self.presenter.phase == "doing" and self.presenter.target is None:
+            self._hurried.set()
+            self._say("Without pauses, up to the next step.")
+            return
         super().action_act(name)
 
     def _on_screen(self, name: str, view: View) -> None:
@@ -200,8 +214,11 @@ class DemoApp(LabApp):
         assert isinstance(self.driver, WorldDriver)
         world = self.driver.world
         for a, b in combinations(world.members(), 2):
-            if world.faults.link(a, b).delay_ms in having_ms:
-                await world.slow(a, b, delay_ms)
+            try:
+                if world.faults.link(a, b).delay_ms in having_ms:
+                    await world.slow(a, b, delay_ms)
+            except KvlabError as error:  # as when one of them has left meanwhile, or does not answer
+                self._say(f"{a}-{b}: {error}")
 
     # -- what is shown ---------------------------------------------------------------------------
 

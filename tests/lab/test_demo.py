@@ -181,9 +181,21 @@ def test_the_keys_of_a_demo_stand_in_its_help() -> None:
     async def read(pilot: Pilot[None], app: DemoApp) -> None:
         await shows(pilot, app, "→: next")
         await pilot.press("question_mark")
-        await shows(pilot, app, "the next step; where the room was asked", "back to the step before")
+        await shows(pilot, app, "the next step, or what comes of it", "back to the step before")
 
     demo(read)
+
+
+def test_next_while_the_cluster_is_at_work_takes_the_pauses_out_of_that_step() -> None:
+    async def hurried(pilot: Pilot[None], app: DemoApp) -> None:
+        app.pace = 1e6  # nothing would ever be done
+        await shows(pilot, app, "5/5 up", "at work")
+        await pilot.press("right")
+        await shows(pilot, app, "Without pauses", "1 of 4", "→: next")
+        await pilot.press("right", "right")
+        await shows(pilot, app, "4/5 up", "2 of 4", "at work")  # this one has its pauses
+
+    demo(hurried)
 
 
 def test_real_processes_are_slowed_brought_back_and_all_ended() -> None:

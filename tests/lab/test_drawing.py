@@ -7,13 +7,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from kvlab.lab.actions import ACTIONS, TAB_ACTIONS
 from kvlab.lab.draw.canvas import Canvas, fit, shown
-from kvlab.lab.draw.ring import legible
+from kvlab.lab.draw.ring import legible, lined_up
 from kvlab.lab.draw.screen import compose, help_pages, screen
-from kvlab.lab.draw.theme import DEAD, TEXT, Theme
+from kvlab.lab.draw.theme import ACCENT, DEAD, TEXT, Theme
 from kvlab.lab.narrate import sentences
 from kvlab.lab.source import parsed
 from kvlab.lab.view import Flight, Moment, View
@@ -217,10 +219,44 @@ def test_zones_are_shown_where_there_is_more_than_one() -> None:
     assert "3 copies of a key in 2 zones" in wide
     assert "n3·z1" in wide
     assert "hold it: n3 (z1), n4 (z2) and n2 (z2)" in wide
-    assert "n3·z1  n4·z2  n2·z2" in "\n".join(compose(two, (80, 24), Theme()).text())
+    narrow = "\n".join(compose(two, (80, 24), Theme()).text())
+    assert all(
+        name in narrow for name in ("n3·z1  milk", "n4·z2  milk", "n2·z2  milk", "STATE     ZONE  KEYS")
+    )
     one = view(births(), put())
     for size in SIZES:
-        assert "n3·z1" not in "\n".join(compose(one, size, Theme()).text())
+        drawn = "\n".join(compose(one, size, Theme()).text())
+        assert "n3·z1" not in drawn
+        assert "ZONE" not in drawn
+
+
+def test_what_a_home_replica_holds_stands_beside_it_and_stands_out_where_they_differ() -> None:
+    late = put("n1.0.2", 500, b"bread", silent="n3")
+    for told, text, colour in (
+        ([put()], " n3  milk  n4  milk  n2  milk", TEXT),
+        ([put(), late], " n3  milk  n4  bread  n2  bread", ACCENT),
+    ):
+        seen = view(births(), *told)
+        for size in SIZES:
+            canvas = compose(seen, size, Theme())
+            y, row = next((y, row) for y, row in enumerate(canvas.text()) if text in row)
+            style = canvas.styles[y][row.index("milk")]
+            assert style.color == Theme().style(colour).color
+    nobody = "\n".join(compose(view(births()), (80, 24), Theme()).text())
+    assert "cart:42 →  n3  n4  n2" in nobody
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=6), st.integers(1, 120), st.integers(60, 120))
+def test_nothing_beside_the_strip_covers_the_place_of_the_key(
+    lengths: list[int], at: int, width: int
+) -> None:
+    at = min(at, width - 2)
+    columns = lined_up(lengths, at, width)
+    cells = [x for left, size in zip(columns, lengths, strict=False) for x in range(left, left + size)]
+    assert cells == sorted(set(cells))
+    assert at not in cells
+    assert not cells or (cells[0] > 0 and cells[-1] < width)
+    assert columns or sum(lengths) + max(lengths) >= width - 2  # else there is room on both sides
 
 
 @pytest.mark.parametrize("size", [(60, 20), *SIZES, (200, 60)])

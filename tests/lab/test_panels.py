@@ -139,7 +139,7 @@ def test_a_mark_never_covers_a_node() -> None:
         for keeper in names
         for i, owner in enumerate([name for name in names if name != keeper][:2], start=1)
     ]
-    text = ring(view(births(12), kept, stage=8, nodes=12), (56, 26), Theme()).text()
+    text = ring(view(births(12), kept, stage=8, nodes=12), (56, 27), Theme()).text()
     assert sum(row.count("hint for") for row in text) > 3
     assert all(any(f" n{i} " in row.replace("hint for n", "") for row in text) for i in range(1, 13))
 

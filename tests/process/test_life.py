@@ -19,7 +19,7 @@ from kvlab.errors import KvlabError, OperationError, Outcome, PortTaken
 from kvlab.messages import NodeId
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
-from kvlab.world.control import Attach, ToSupervisor
+from kvlab.world.control import Attach, Command, Response, SetLinks, ToSupervisor
 from kvlab.world.process import ProcessWorld, supervisor
 from kvlab.world.process.wire import is_free
 from kvlab.world.world import NodeState
@@ -164,6 +164,29 @@ def test_a_paused_node_can_be_killed_and_restarted_and_a_world_with_one_be_close
 
     asyncio.run(main())
     assert list(folder.iterdir()) == []
+
+
+def test_a_node_may_be_killed_while_the_links_of_all_are_being_slowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        async with ProcessWorld(CONFIG, port=next_ports()) as world:
+            call = world.call
+            killed: list[asyncio.Future[None]] = []
+
+            async def killing(node: NodeId, command: Command, timeout_ms: float | None = None) -> Response:
+                """Both others die while n1 is being told."""
+                if isinstance(command, SetLinks) and not killed:
+                    killed.append(asyncio.ensure_future(world.kill("n3")))
+                    await world.kill("n2")
+                return await call(node, command, timeout_ms)
+
+            monkeypatch.setattr(world, "call", killing)
+            await world.slow("n1", None, 20)
+            await asyncio.gather(*killed)
+            assert world.up() == ["n1"]
+
+    asyncio.run(main())
 
 
 def test_an_exception_in_the_midst_of_it_leaves_nothing(folder: Path) -> None:

@@ -19,6 +19,8 @@ from kvlab.lab.view import View
 
 OPERATION_ROWS = 8
 """As many rows as one operation should have at least, before anything is drawn that is less to the point."""
+BESIDE = 31
+"""Columns that the operation needs beside the nodes."""
 LOG_ROWS = 5
 LATENCY_ROWS = 3
 
@@ -31,8 +33,8 @@ def draw(view: View, size: Size, theme: Theme) -> Canvas:
     if top:
         _goal(canvas, view, theme)
     below: Size = (width, height - top)
-    left: Size = (width - max(panels.ROW_OF_NODES + 3, width * 2 // 5), height - top)
-    if width >= 100 and (not view.stage.ring or legible(view.ring, (left[0], left[1] - 1))):
+    left: Size = (width - max(panels.row_of_nodes(view) + 3, width * 2 // 5), height - top)
+    if width >= 100 and (not view.stage.ring or legible(view.ring, left)):
         canvas.paste(0, top, _wide(view, below, left, theme))
     else:
         canvas.paste(0, top, _narrow(view, below, theme))
@@ -80,16 +82,16 @@ def _narrow(view: View, size: Size, theme: Theme) -> Canvas:
         canvas.paste(0, 0, strip(view, (width, 3), theme))
         top = 4 if height >= 22 else 3
     rest = height - top
-    nodes_width = panels.ROW_OF_NODES
-    if width < panels.ROW_OF_NODES + 31:
-        nodes_width = panels.ROW_WITHOUT_PORTS if matrix_rows(view) else width
+    nodes_width = panels.row_of_nodes(view)
+    if one_column := width < nodes_width + BESIDE:
+        nodes_width = panels.row_without_ports(view) if matrix_rows(view) else width
     beside: Size = (width - nodes_width, min(matrix_rows(view), rest))
-    most = max(3, rest - 4, beside[1]) if width < panels.ROW_OF_NODES + 31 else rest
+    most = max(3, rest - 4, beside[1]) if one_column else rest
     nodes = _nodes_rows(view, most)
     canvas.paste(0, top, panels.nodes(view, (nodes_width, nodes), theme))
     if beside[1]:
         canvas.paste(nodes_width, top, matrix(view, beside, theme))
-    if width < panels.ROW_OF_NODES + 31:
+    if one_column:
         y = top + max(nodes, beside[1])
         canvas.paste(0, y, panels.operation(view, (width, height - y), theme))
         return canvas

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kvlab.lab.draw.canvas import shown
 from kvlab.lab.draw.lines import Bit, Line, badge, heading
-from kvlab.lab.draw.theme import ACCENT, DIM, Theme
+from kvlab.lab.draw.theme import ACCENT, DIM, TEXT, Theme
 from kvlab.lab.view import View, counted
 from kvlab.messages import NodeId
 
@@ -25,6 +25,26 @@ def marks(view: View, name: NodeId) -> list[str]:
     if view.op is not None and name in view.op.repaired:
         found.append("mended")
     return found
+
+
+def at_homes(view: View) -> dict[NodeId, tuple[str, str]]:
+    """What each home replica of the key holds of it, as far as it is up and has told, and in which colour: it
+    stands out where they differ. {} as long as nobody holds anything."""
+    held = {
+        held.node: held
+        for held in view.holdings
+        if held.place and held.owner is None and held.told and held.node in view.in_state("up", "paused")
+    }
+    if all(one.nothing for one in held.values()):
+        return {}
+    alike = len({frozenset(one.values) for one in held.values()}) == 1
+    return {
+        name: (
+            " and ".join(shown(value) for value in one.values) or ("nothing" if one.nothing else "deleted"),
+            TEXT if alike else ACCENT,
+        )
+        for name, one in held.items()
+    }
 
 
 def hints(view: View, rows: int, theme: Theme) -> list[Line]:

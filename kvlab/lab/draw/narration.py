@@ -13,7 +13,7 @@ from kvlab.lab.view import Narration
 
 def narration_rows(height: int) -> int:
     """How many rows the pane has in a window of this height."""
-    return 8 if height < 30 else 11
+    return 6 if height < 24 else 8 if height < 30 else 11
 
 
 def narration(told: Narration, notice: str, size: Size, theme: Theme) -> Canvas:
@@ -55,7 +55,8 @@ def _paragraphs(told: Narration, theme: Theme) -> list[tuple[str, str]]:
 
 def _status(canvas: Canvas, y: int, told: Narration, notice: str, theme: Theme) -> None:
     """To the left what the lab has to say, to the right whose turn it is."""
-    turn = "r tries again, c goes on" if told.failed is not None else _turn(told, theme)
+    anew = f"r tries again, c goes on, j {told.place} starts this step anew"
+    turn = anew if told.failed is not None else _turn(told, theme)
     canvas.put(canvas.width - len(turn) - 1, y, turn, theme.style(ACCENT, BAR, bold=True))
     room = canvas.width - len(turn) - 4
     if notice:

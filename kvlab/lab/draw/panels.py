@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from rich.cells import cell_len
+
 from kvlab.lab.draw.canvas import Canvas, Size, fit, shortened, shown, wrapped
 from kvlab.lab.draw.hints import marks
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, DIM, GOOD, TEXT, Theme
@@ -53,9 +55,22 @@ MEANS = {
 
 ENDING_ROWS_MAX = 4
 
-ROW_OF_NODES = 47
-"""Columns that the list of nodes needs."""
-ROW_WITHOUT_PORTS = 34
+WITHOUT_PORTS, PORTS, ZONES = 29, 13, 5
+"""Columns that the list of nodes needs; that the ports need, and the zones."""
+
+
+def row_without_ports(view: View) -> int:
+    """Columns that the list of nodes needs at least; the zone is told where there are several."""
+    return WITHOUT_PORTS + (ZONES if in_zones(view) else 0)
+
+
+def row_of_nodes(view: View) -> int:
+    """And with the ports and numbers of the processes."""
+    return row_without_ports(view) + (0 if view.simulated else PORTS)
+
+
+def in_zones(view: View) -> bool:
+    return len({node.zone for node in view.nodes}) > 1
 
 
 def size_of(count: int) -> str:
@@ -73,8 +88,8 @@ def nodes(view: View, size: Size, theme: Theme) -> Canvas:
     """One row a node, and below them what ails the network."""
     width, height = size
     canvas = Canvas(size, theme.style())
-    head = "NODE STATE     ZONE  KEYS MEMORY"
-    ports = not view.simulated and width >= ROW_OF_NODES
+    head = f"NODE STATE     {'ZONE ' if in_zones(view) else ''} KEYS MEMORY"
+    ports = not view.simulated and width >= row_of_nodes(view)
     head += "  PORT     PID" if ports else ""
     canvas.put(1, 0, head, theme.style(DIM))
     ails = network(view)
@@ -102,7 +117,8 @@ def _node_row(canvas: Canvas, y: int, node: Node, view: View, theme: Theme) -> N
     if node.state == "down":
         canvas.put(16, y, fit(node.trouble, canvas.width - 17, theme.glyphs.more), theme.style(DIM))
         return
-    columns = [f"{fit(node.zone, 4):<4} ", f"{node.keys:>5} ", f"{size_of(node.bytes):>6} "]
+    columns = [f"{fit(node.zone, 4):<4} "] if in_zones(view) else []
+    columns += [f"{node.keys:>5} ", f"{size_of(node.bytes):>6} "]
     if not view.simulated:
         columns += [f"{node.port or '':>5} ", f"{node.pid or '':>7} "]
     note = ", ".join([*marks(view, node.node), *_notes(node)])
@@ -160,7 +176,8 @@ def operation(view: View, size: Size, theme: Theme) -> Canvas:
         canvas.put(1, 0, "OPERATION", theme.style(DIM))
         canvas.put(1, 1, "none yet: press w to write", theme.style())
         return canvas
-    about = f"  via {op.via}  {op.place}/{op.of}"
+    place, via = f"  {op.place}/{op.of}", f"  via {op.via}"
+    about = via + (place if cell_len(title(op) + via + place) <= width - 2 else "")
     name = fit(title(op), width - 2 - len(about), theme.glyphs.more)
     x = canvas.put(1, 0, name, theme.style(TEXT, bold=True))
     canvas.put(x, 0, about, theme.style(DIM))
@@ -306,7 +323,7 @@ def store(view: View, size: Size, theme: Theme) -> Canvas:
     if node.state == "down":
         held = "its dict is gone: nothing was on a disk"
     canvas.put(17, 1, fit(held, width - 18, theme.glyphs.more), theme.style())
-    canvas.put(2, 3, "ONE DICT: key = value, last written first", theme.style(DIM))
+    canvas.put(2, 3, "ONE DICT, the last written first", theme.style(DIM))
     room = height - 5
     newest = list(reversed(view.items))
     for y, (key, value) in enumerate(newest[:room], start=4):

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import atan2, cos, hypot, pi, sin
+from typing import TypeAlias
 
+from rich.cells import cell_len
 from rich.style import Style
 
 from kvlab.core.hashing import RING_SIZE, token
 from kvlab.lab.draw.canvas import Canvas, Size, fit, shown
-from kvlab.lab.draw.hints import marks
+from kvlab.lab.draw.hints import at_homes, marks
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, DEAD, DIM, FAINT, TEXT, Theme
 from kvlab.lab.view import View, ring_of
 from kvlab.messages import NodeId, RingSpec
 
+LEGEND_ROWS = 2
+"""Below the circle: what it means, and who holds what."""
 THICKNESS = 2.2
 ARC_PIXELS_MIN = 2.0
 """Shorter arcs than this, on average, are confetti."""
@@ -51,15 +55,15 @@ class Geometry:
 
 
 def legible(spec: RingSpec, size: Size) -> bool:
-    """Whether a circle of this size can show the arcs of this ring."""
-    radius = Geometry(size).radius
+    """Whether a picture of this size can show the arcs of this ring."""
+    radius = Geometry((size[0], size[1] - LEGEND_ROWS)).radius
     return radius >= 9 and 2 * pi * radius / len(ring_of(spec).tokens()) >= ARC_PIXELS_MIN
 
 
 def ring(view: View, size: Size, theme: Theme) -> Canvas:
-    """The circle, its nodes, the key and the messages under way; the last row explains it."""
+    """The circle, its nodes, the key and the messages under way; the last rows explain it."""
     width, height = size
-    upper = (width, height - 1)
+    upper = (width, height - LEGEND_ROWS)
     geometry = Geometry(upper)
     canvas = Canvas(size, theme.style())
     canvas.paste(0, 0, _circle(view.ring, _gone(view), upper, theme))
@@ -84,8 +88,21 @@ def ring(view: View, size: Size, theme: Theme) -> Canvas:
         legend = legend.replace("₁₂₃", ":1 :2 :3")
     if view.phase:
         legend = f"the ring is changing: {view.phase}"
-    canvas.put(1, height - 1, fit(legend, width - 2, theme.glyphs.more), theme.style(DIM))
+    canvas.put(1, height - 2, fit(legend, width - 2, theme.glyphs.more), theme.style(DIM))
+    _held_at_homes(canvas, height - 1, view, theme)
     return canvas
+
+
+def _held_at_homes(canvas: Canvas, y: int, view: View, theme: Theme) -> None:
+    """What each home replica holds of the key, in their order."""
+    held = at_homes(view)
+    room = (canvas.width - 2) // max(1, len(held)) - 6
+    x = 1
+    for home, (what, colour) in held.items():
+        x = canvas.put(
+            x, y, f" {home} ", theme.style(BACKGROUND, _colour(home, _gone(view), theme), bold=True)
+        )
+        x = canvas.put(x + 1, y, fit(what, room, theme.glyphs.more), theme.style(colour, bold=True)) + 1
 
 
 @lru_cache(maxsize=8)
@@ -248,18 +265,45 @@ def strip(view: View, size: Size, theme: Theme) -> Canvas:
         before = owner
         canvas.put(1 + i, 1, digit, theme.style(BACKGROUND, _colour(owner, gone, theme), bold=True))
     at = 1 + int(token(view.key) / RING_SIZE * span)
+    canvas.put(at, 2, theme.glyphs.pointer, theme.style(ACCENT, bold=True))
     text = f" {shown(view.key, 14)} {theme.glyphs.sends} "
-    homes = [(home, f" {_with_zone(view, home, theme)} ") for home in view.homes]
-    if sum(len(label) for _, label in homes) > width // 2:
-        homes = [(home, f" {home} ") for home in view.homes]
-    length = 1 + len(text) + sum(len(label) for _, label in homes)
-    turned = at + length > width - 1
-    x = at - length + 1 if turned else at
-    if not turned:
-        x = canvas.put(x, 2, theme.glyphs.pointer, theme.style(ACCENT, bold=True))
-    x = canvas.put(x, 2, text, theme.style(TEXT, bold=True))
-    for home, label in homes:
+    columns, homes = _homes(view, text, at, width, theme)
+    canvas.put(columns[0], 2, text, theme.style(TEXT, bold=True))
+    for x, (home, label, what, colour) in zip(columns[1:], homes, strict=True):
         x = canvas.put(x, 2, label, theme.style(BACKGROUND, _colour(home, gone, theme), bold=True))
-    if turned:
-        canvas.put(at, 2, theme.glyphs.pointer, theme.style(ACCENT, bold=True))
+        canvas.put(x, 2, what, theme.style(colour, bold=True))
     return canvas
+
+
+Label: TypeAlias = tuple[NodeId, str, str, str]
+"""A home replica, its name, what it holds, and that in which colour."""
+
+
+def _homes(view: View, text: str, at: int, width: int, theme: Theme) -> tuple[list[int], list[Label]]:
+    """The home replicas, with as much about them as there is room for; the columns of `text` and of each."""
+    held = at_homes(view)
+    for zones, cells in ((True, 14), (True, 6), (False, 14), (False, 6), (True, 0), (False, 0)):
+        homes: list[Label] = []
+        for home in view.homes:
+            what, colour = held.get(home, ("", TEXT))
+            what = f" {fit(what, cells, theme.glyphs.more)} " if what and cells else ""
+            homes.append((home, f" {_with_zone(view, home, theme) if zones else home} ", what, colour))
+        lengths = [len(text), *(cell_len(label) + cell_len(what) for _, label, what, _ in homes)]
+        if columns := lined_up(lengths, at, width):
+            return columns, homes
+    return [at + 1 + sum(lengths[:i]) for i in range(len(lengths))], homes  # cut off at the edge
+
+
+def lined_up(lengths: list[int], at: int, width: int) -> list[int]:
+    """Columns for pieces of these lengths, one after the other, none of them over `at`: to its right or to
+    its left if they fit there, else on both sides; [] if they do not."""
+    for start in (at + 1, at - sum(lengths), 1):
+        x, columns = start, []
+        for length in lengths:
+            if x <= at < x + length:
+                x = at + 1
+            columns.append(x)
+            x += length
+        if start > 0 and x <= width:
+            return columns
+    return []

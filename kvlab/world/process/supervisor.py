@@ -25,7 +25,7 @@ from pathlib import Path
 import msgspec
 
 from kvlab.config import NODES_MAX, ClusterConfig
-from kvlab.errors import KvlabError, NoAnswer, NodeDown, PortTaken, UserError
+from kvlab.errors import KvlabError, NoAnswer, NodeDown, OperationError, PortTaken, UserError
 from kvlab.messages import UNKNOWN_EPOCH, NodeId
 from kvlab.trace import events
 from kvlab.world.control import (
@@ -426,11 +426,15 @@ class ProcessWorld(World):
 
     async def _push_faults(self) -> None:
         nodes = list(self._children)
-        for node in nodes:
-            child = self._children[node]
+        for node, child in list(self._children.items()):
             command = SetLinks(self.faults.links_from(node, nodes))
             if child.info.state is NodeState.UP:
-                await self.call(node, command)
+                try:
+                    await self.call(node, command)
+                except OperationError:
+                    if child.info.state is NodeState.UP:
+                        raise
+                    # somebody has killed or paused it meanwhile; one that wakes reads what it was told
             elif child.info.state is NodeState.PAUSED:
                 child.say(Ask(0, command))
 
