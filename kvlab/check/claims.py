@@ -115,6 +115,10 @@ def _writes_back(config: ClusterConfig) -> bool:
     return _quorums_overlap(config) and config.read_write_back
 
 
+def _survives_one(config: ClusterConfig) -> bool:
+    return (config.w or config.n // 2 + 1) > 1
+
+
 def _keeps_siblings(config: ClusterConfig) -> bool:
     return config.resolve == "siblings"
 
@@ -124,7 +128,8 @@ NEEDS: dict[str, Callable[[ClusterConfig], bool]] = {
     "r+w>n": _quorums_overlap,
     "r+w>n, writeback=on": _writes_back,
     "r+w>n, resolve=siblings": lambda config: _quorums_overlap(config) and _keeps_siblings(config),
-    "resolve=siblings": _keeps_siblings,
+    "w>1": _survives_one,
+    "w>1, resolve=siblings": lambda config: _survives_one(config) and _keeps_siblings(config),
     "choice=cp": lambda config: config.choice == "cp",
     "choice=ap": lambda config: config.choice == "ap",
 }
@@ -141,6 +146,7 @@ _CLOCKS = "a clock that is behind writes what is at once the past"
 _OUTVOTED = "two replicas that know nothing outvote the one that knows"
 _OVERTAKEN = "a read meets a write on its way, and the next read does not"
 _UNREAD = "a replica that missed a write is mended only when somebody reads"
+_FORGOTTEN = "two replicas of a key forget at the same time"
 _HINT = "a hint dies with its keeper"
 _STAND_IN = "a stand-in counts as a replica, and the next read asks the home replicas"
 _NO_REGISTER = "a key with siblings is no register"
@@ -207,9 +213,9 @@ CLAIMS = (
     Claim(8, ONWARDS, None, _OVERTAKEN),
     Claim(8, LINEAR, None, _NO_REGISTER),
     Claim(8, SAME, None, "a message lost on its way to a healthy replica leaves no hint", 9),
-    Claim(9, LOST, _CONVERGING, "two replicas of a key forget at the same time"),
-    Claim(9, BACK, _CONVERGING, "two replicas of a key forget at the same time"),
-    Claim(9, SIBLINGS, _CONVERGING, "two replicas of a key forget at the same time", 0, "resolve=siblings"),
+    Claim(9, LOST, _CONVERGING, _FORGOTTEN, 0, "w>1"),
+    Claim(9, BACK, _CONVERGING, _FORGOTTEN, 0, "w>1"),
+    Claim(9, SIBLINGS, _CONVERGING, _FORGOTTEN, 0, "w>1, resolve=siblings"),
     Claim(9, OWN, _ALL_HOME, _STAND_IN, 0, "r+w>n"),
     Claim(9, ONWARDS, None, _OVERTAKEN),
     Claim(9, LINEAR, None, _NO_REGISTER),

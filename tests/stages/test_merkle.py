@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kvlab.check.claims import Fault, held_to
 from kvlab.config import ClusterConfig
 from kvlab.messages import NodeId
 from kvlab.trace.events import AnyEvent, Repaired
@@ -82,6 +83,28 @@ def test_concurrent_writes_on_two_sides_of_a_cut_are_siblings_everywhere_after_i
         assert set(ok(await world.get(b"k"))) == {b"left", b"right"}
 
     live(9, body, **QUICK)
+
+
+@pytest.mark.parametrize("w", [1, 2])
+def test_what_one_replica_confirmed_is_forgotten_with_it_and_no_more_is_claimed(w: int) -> None:
+    async def body(world: World) -> None:
+        one, *others = await world.replicas(b"k")
+        if w == 1:
+            await world.partition([[one], [node for node in world.up() if node != one]])
+        ok(await world.put(b"k", b"v", via=one))
+        await world.sleep(0.05)  # all that it sent is lost
+        await world.kill(one)
+        await world.restart(one, empty=True)
+        await world.heal()
+        await world.sleep(5)
+        assert ok(await world.get(b"k", via=others[0])) == (() if w == 1 else (b"v",))
+
+    live(9, body, r=1, w=w, **QUICK)
+    claims = held_to(ClusterConfig(stage=9, r=1, w=w), [Fault.PARTITION, Fault.AMNESIA])
+    assert [claim.guarantee for claim in claims] == [
+        *(["no-lost-writes", "no-resurrection", "all-siblings"] if w == 2 else []),
+        *("convergence", "failed-is-failed"),
+    ]
 
 
 def test_when_all_agree_nothing_is_repaired_any_more() -> None:
