@@ -225,6 +225,14 @@ def check_bytes_are_what_is_held(steps):
             true(store.bytes <= budget, f"{budget} bytes at most", store.bytes)
 
 
+REASONS = {
+    "put": {"put", "expired", "evicted"},
+    "get": {"expired"},
+    "remove": {"deleted"},
+    "collect": {"expired"},
+}
+
+
 @given(steps)
 def check_whoever_listens_knows_what_is_held(steps):
     """Every change is told, once: whoever notes what is told knows what the store holds.
@@ -234,8 +242,10 @@ def check_whoever_listens_knows_what_is_held(steps):
     """
     heard: dict[Key, Item] = {}
     twice: list[Key] = []
+    reasons: set[str] = set()
 
     def listener(key: Key, item: Item | None, why: str) -> None:
+        reasons.add(why)
         if item is not None:
             heard[key] = item
         elif heard.pop(key, None) is None:
@@ -244,6 +254,7 @@ def check_whoever_listens_knows_what_is_held(steps):
     store = watch(Store, 3 * ENTRY + 20, listener)
     now_ms = 0
     for now_ms, (kind, key, size, lives_ms) in enumerate(steps, start=1):
+        reasons.clear()
         match kind:
             case "put":
                 store.put(key, Item(bytes(size), None if lives_ms is None else now_ms + lives_ms), now_ms)
@@ -255,6 +266,13 @@ def check_whoever_listens_knows_what_is_held(steps):
                 store.collect(now_ms)
         same(len(store), len(heard), f"it has told of {len(heard)} keys that they are held")
         true(not twice, "a key that goes is told of once", twice)
+        true(
+            reasons <= REASONS[kind],
+            f"a {kind} tells of nothing but {' and '.join(sorted(REASONS[kind]))}",
+            sorted(reasons),
+            likely="an old item is removed, and told as deleted, before the new one takes its place; or it "
+            "goes for one reason and another is told.",
+        )
     same(sorted(store.keys(now_ms)), sorted(k for k, i in heard.items() if i.expired(now_ms) is not None))
 
 

@@ -11,7 +11,8 @@ lives for ever, or the millisecond from which on it is gone.
 from __future__ import annotations
 
 from kvlab.core.store import Observer
-from kvlab.course.given import GivenStore
+from kvlab.course.given import OVERHEAD_BYTES, GivenStore
+from kvlab.errors import ItemTooLarge
 from kvlab.messages import Item, Key
 
 

@@ -11,6 +11,7 @@ was deleted then. `expires_ms` is None for what lives for ever. `version.alive` 
 from __future__ import annotations
 
 from kvlab.course.given import GivenCapNode
+from kvlab.errors import ReplicasMissing
 from kvlab.messages import Item, Key, Version
 
 

@@ -72,7 +72,8 @@ def key_between(low: int, high: int) -> Key:
 def check_a_key_belongs_to_the_next_token():
     """A key's node is the one of the first token after the key's own.
 
-    Likely: the token before it, or the nearest one on either side. Clockwise is upwards.
+    Likely: the token before it, or the nearest one on either side; clockwise is upwards. Or the key is
+    hashed by something else than token(), by which the tokens were made.
     """
     spec = spec_of("n1", "n2", "n3")
     (first, _), (second, node), _ = circle_of(spec)
@@ -235,6 +236,12 @@ def check_a_node_joins_and_leaves():
     """
     spec = RingSpec(4, (Member(N1), Member(N2, "z2", 3)), 8)
     wider = call(joined, spec, Member(N3, "z1", 2))
+    true(
+        isinstance(wider, RingSpec) and isinstance(wider.members, tuple),
+        "a RingSpec whose members are a tuple",
+        wider,
+        likely="`[*members, member]` makes a list; `(*members, member)` makes a tuple.",
+    )
     same(wider, RingSpec(5, (Member(N1), Member(N2, "z2", 3), Member(N3, "z1", 2)), 8))
     same(call(left, wider, N1), RingSpec(6, (Member(N2, "z2", 3), Member(N3, "z1", 2)), 8))
 

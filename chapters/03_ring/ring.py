@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kvlab.core.hashing import Token
+from kvlab.core.hashing import RING_SIZE, Token, token
 from kvlab.messages import Key, Member, NodeId, RingSpec
 
 

@@ -4,7 +4,7 @@ First `Tally` and `Answers`, which only count; then the four methods of the node
 The reference takes about 60 lines. `kvlab check 5` says how far you are, and `kvlab lab 5 --mine` runs five
 nodes with your code in each.
 
-An answer is a reply (`Kept()`, `Fetched(version)`) or an OperationError, which says why there is none. Its
+An answer is a reply (`Kept()`, `Fetched(copy)`) or an OperationError, which says why there is none. Its
 `outcome` says what may be assumed of the replica: Outcome.FAILED, it has certainly done nothing (it refused);
 Outcome.UNKNOWN, it has perhaps done it (it was silent, and nobody knows what became of it).
 
@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kvlab.course.given import GivenQuorumNode
+from kvlab.core.versions import newest
+from kvlab.course.given import GivenQuorumNode, too_few
 from kvlab.env import Answer
-from kvlab.errors import OperationError
+from kvlab.errors import OperationError, Outcome
 from kvlab.messages import Fetched, Item, Kept, Key, NodeId, Version
 
 

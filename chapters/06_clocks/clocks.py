@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kvlab.core.clocks import Clock, Order
-from kvlab.messages import Actor, Context, Dot, Siblings
+from kvlab.messages import NOTHING, Actor, Context, Dot, Sibling, Siblings
 
 # -- the vector clock of the paper ---------------------------------------------------------------
 

@@ -28,10 +28,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from kvlab.config import ClusterConfig
-from kvlab.core.detectors import Detector
+from kvlab.core.detectors import Belief, Detector
 from kvlab.core.membership import Changes
-from kvlab.course.given import GivenMembers, GivenMembership
+from kvlab.course.given import Entry, GivenMembers, GivenMembership
 from kvlab.env import Env
+from kvlab.errors import OperationError
 from kvlab.messages import Gossip, Gossiped, NodeId, Row
 from kvlab.services.transfer import Transfer
 

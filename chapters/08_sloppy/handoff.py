@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Generic
 
 from kvlab.core.hints import Hint
-from kvlab.course.given import GivenHintBox, GivenPlacement
+from kvlab.course.given import CHUNK_BYTES, CHUNK_KEYS, GivenHintBox, GivenPlacement
+from kvlab.errors import HintsFull
 from kvlab.messages import C, Key, NodeId
 
 
@@ -71,7 +72,7 @@ class HintBox(GivenHintBox[C], Generic[C]):
     def add(self, owner: NodeId, key: Key, copy: C, now_ms: int) -> Hint[C]:
         """Keep this copy for the owner for `ttl_ms` from now on, merged with what is kept there already.
 
-        Returns the hint as it is now. Raises HintsFull (kvlab.errors), and changes nothing, if that would be
+        Returns the hint as it is now. Raises HintsFull, and changes nothing, if that would be
         one hint too many.
         """
         raise NotImplementedError
@@ -108,7 +109,7 @@ async def hand_back(
 ) -> list[Key]:
     """Bring the owner what is due next, and forget what it has taken.
 
-    That is CHUNK_KEYS keys and CHUNK_BYTES bytes at most (both are in kvlab.course.given), in one call of
+    That is CHUNK_KEYS keys and CHUNK_BYTES bytes at most, in one call of
     `send`. `await send(copies)` returns when the owner has confirmed that it holds all of these. It raises an
     OperationError if the owner is silent or refuses; then every hint stays, and the error goes to the caller.
 

@@ -3,7 +3,7 @@
 First `digest_of`, then the tree, then the walk and `differing_keys`. The reference takes about 40 lines.
 `kvlab check 9` says how far you are, and `kvlab lab 9 --mine` runs five nodes with your trees in each.
 
-A digest is 16 bytes. `hash_of(data)` of kvlab.core.merkle makes one of any bytes, and its `EMPTY` is the hash
+A digest is 16 bytes. `hash_of(data)` makes one of any bytes, and `EMPTY` is the hash
 of a bucket without keys, on any level. The keys are dealt to `fanout ** levels` leaf buckets, 0, 1, 2 and so
 on. Level 0 is the root, one bucket; the buckets of level `levels` are the leaves.
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from kvlab.core.merkle import Digest
+from kvlab.core.merkle import EMPTY, Digest, hash_of
 from kvlab.course.given import GivenMerkleTree, GivenWalk
 from kvlab.messages import Key, Siblings
 

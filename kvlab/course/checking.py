@@ -16,6 +16,7 @@ import msgspec
 
 from kvlab.check.claims import Fault
 from kvlab.config import ClusterConfig
+from kvlab.course import mistakes
 from kvlab.course.verdict import Failure
 from kvlab.errors import KvlabError, Outcome
 from kvlab.fuzz.judge import Kind, judge_seed
@@ -319,6 +320,7 @@ def _no_fault(told: Iterable[AnyEvent], script: str) -> None:
                     call="a node with your piece in it",
                     expected="no node raises anything but kvlab's own errors",
                     got=event.error,
+                    likely=mistakes.likely(event.error),
                     scenario=script,
                 )
             )

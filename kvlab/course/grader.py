@@ -31,7 +31,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, core, settings
 from hypothesis.errors import FlakyFailure, FlakyReplay
 
-from kvlab.course import checking
+from kvlab.course import checking, mistakes
 from kvlab.course.verdict import Check, Failure, Outcome, Verdict
 from kvlab.errors import KvlabError
 from kvlab.stages import pieces
@@ -263,7 +263,8 @@ class Run:
                 failure = told(PieceFailed(self.piece, pieces.line_of(error, self.piece), "memory is full"))
                 return Outcome.RAISED, with_trail(failure)
         if pieces.line_of(error, self.piece):
-            return Outcome.RAISED, with_trail(told(pieces.failed(error, self.piece)), likely)
+            failure = told(pieces.failed(error, self.piece))
+            return Outcome.RAISED, with_trail(failure, mistakes.likely(failure.got) or likely)
         if checking.trail() and not isinstance(error, KvlabError):
             # Ours raised, over what the piece returned.
             line = pieces.line_of(error, self.file)
