@@ -1,13 +1,13 @@
 """The nine stages: each a complete, short node in a file of its own.
 
-`STAGES` is the table of those that are built. A stage is a class that follows `StageNode`; consecutive
+`STAGES` is the table of them. A stage is a class that follows `StageNode`; consecutive
 files keep their methods in one order and under one name, so that their difference is the lesson.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -176,19 +176,6 @@ def _state(file: str) -> object:
     return stat.st_mtime_ns, stat.st_size
 
 
-NAMES = {
-    1: "hashmap",
-    2: "cap",
-    3: "ring",
-    4: "replication",
-    5: "quorum",
-    6: "vector clocks",
-    7: "gossip",
-    8: "sloppy quorum",
-    9: "merkle",
-}
-"""All nine, whether they are built or not."""
-
 STAGES = (
     Stage(
         number=1,
@@ -308,20 +295,13 @@ NO_NUMBERS = (
 """What a stage that mirrors says to a number of replicas."""
 
 
-def find(number: int, stages: Iterable[Stage] = STAGES) -> Stage:
+def find(number: int) -> Stage:
     """The stage of this number. Raises UserError, which lists all nine."""
-    for stage in stages:
+    for stage in STAGES:
         if stage.number == number:
             return stage
-    built = {stage.number: stage.name for stage in stages}
-    to_come = {other: name for other, name in NAMES.items() if other not in built}
-    said = [
-        f"stage {number}, {NAMES[number]}, is to come" if number in NAMES else f"there is no stage {number}"
-    ]
-    said.append("these are built: " + ", ".join(f"{other} {name}" for other, name in built.items()))
-    if to_come:
-        said.append("and these to come: " + ", ".join(f"{other} {name}" for other, name in to_come.items()))
-    raise UserError("; ".join(said))
+    names = ", ".join(f"{stage.number} {stage.name}" for stage in STAGES)
+    raise UserError(f"there is no stage {number}; there are {names}")
 
 
 def checked(config: ClusterConfig) -> ClusterConfig:

@@ -17,7 +17,7 @@ from kvlab.lab.crash import LabCrashed, crashed
 from kvlab.lab.draw.start import compose, next_stage
 from kvlab.lab.draw.theme import Theme
 from kvlab.lab.start import StartApp
-from kvlab.stages import NAMES, STAGES
+from kvlab.stages import STAGES
 from kvlab.trace.recording import Recording
 from tests.lab.stories import births, config
 
@@ -35,8 +35,8 @@ def test_all_nine_stages_stand_there_one_a_line(size: tuple[int, int], theme: Th
     canvas = compose(OPENED, 2, size, theme)
     drawn = canvas.text()
     rows = [row for row in drawn if row.strip()[:1].isdigit()]
-    assert [row.split()[0] for row in rows] == [str(number) for number in NAMES]
-    assert all(NAMES[int(row.split()[0])] in row for row in rows)
+    assert [row.split()[0] for row in rows] == [str(stage.number) for stage in STAGES]
+    assert all(stage.name in row for stage, row in zip(STAGES, rows, strict=True))
     assert [row.split()[0] for row in rows if "2026-" in row] == ["1", "3"]
     assert {sum(map(cell_len, row)) for row in canvas.chars} == {size[0]}
     assert any(row.startswith("  broken") for row in drawn)

@@ -19,9 +19,9 @@ def _no_process_may_start(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 MISTAKES = [
-    ("up 99", "there is no stage 99; these are built: 1 hashmap"),
-    ("up 0", "there is no stage 0; these are built: 1 hashmap"),
-    ("lab 99", "there is no stage 99; these are built: 1 hashmap"),
+    ("up 99", "there is no stage 99; there are 1 hashmap"),
+    ("up 0", "there is no stage 0; there are 1 hashmap"),
+    ("lab 99", "there is no stage 99; there are 1 hashmap"),
     ("lab 4 --nodes 99", "must be 3 to 12, and is 99"),
     ("lab 4", "the lab needs a terminal"),
     ("up x", "'x' is not a valid integer"),

@@ -31,7 +31,7 @@ from kvlab.messages import (
     Version,
 )
 from kvlab.services.members import Members
-from kvlab.stages import STAGES, Stage
+from kvlab.stages import Stage
 from kvlab.stages.s05_quorum import QuorumNode
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
@@ -76,8 +76,8 @@ GOSSIPING = Stage(
 def gossiping_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     real = stages.find
 
-    def find(number: int, among: Iterable[Stage] = STAGES) -> Stage:
-        return GOSSIPING if number == GOSSIPING.number else real(number, among)
+    def find(number: int) -> Stage:
+        return GOSSIPING if number == GOSSIPING.number else real(number)
 
     monkeypatch.setattr(stages, "find", find)
 

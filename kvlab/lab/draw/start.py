@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kvlab.lab.draw.canvas import Canvas, Row, Size, fit, wrapped
-from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAR, DEAD, DIM, GOOD, TEXT, Theme
-from kvlab.stages import NAMES, STAGES
+from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAR, DIM, GOOD, TEXT, Theme
+from kvlab.stages import STAGES, Stage, find
 
 WIDTH_MIN, HEIGHT_MIN = 60, 20
 DAY = 10
@@ -14,9 +14,9 @@ DAY = 10
 
 
 def next_stage(opened: Mapping[int, str]) -> int:
-    """Where to go on: the first built stage that was not opened; the last one if all were."""
-    built = [stage.number for stage in STAGES]
-    return next((number for number in built if number not in opened), built[-1])
+    """Where to go on: the first stage that was not opened; the last one if all were."""
+    numbers = [stage.number for stage in STAGES]
+    return next((number for number in numbers if number not in opened), numbers[-1])
 
 
 def start_screen(opened: Mapping[int, str], at: int, size: Size, theme: Theme) -> list[Row]:
@@ -37,9 +37,9 @@ def compose(opened: Mapping[int, str], at: int, size: Size, theme: Theme) -> Can
     x = canvas.put(1, 0, "kvlab ", theme.style(ACCENT, BAR, bold=True))
     canvas.put(x + 1, 0, "a store of keys and values, in nine stages", theme.style(TEXT, BAR))
     canvas.put(1, 2, _where(opened), theme.style(TEXT, bold=True))
-    for y, number in enumerate(NAMES, start=4):
-        _stage_row(canvas, y, number, opened, at, theme)
-    _about(canvas, 4 + len(NAMES) + 1, at, theme)
+    for y, stage in enumerate(STAGES, start=4):
+        _stage_row(canvas, y, stage, opened, at, theme)
+    _about(canvas, 4 + len(STAGES) + 1, at, theme)
     _keys(canvas, theme)
     if theme.ascii:
         canvas.to_ascii()
@@ -53,26 +53,25 @@ def _where(opened: Mapping[int, str]) -> str:
         return f"You have opened none of them yet: begin with {number}."
     if number in opened:
         return "You have opened them all. Which one again?"
-    return f"You have opened {len(opened)} of {len(NAMES)}: go on with {number}, {NAMES[number]}."
+    return f"You have opened {len(opened)} of {len(STAGES)}: go on with {number}, {find(number).name}."
 
 
-def _stage_row(canvas: Canvas, y: int, number: int, opened: Mapping[int, str], at: int, theme: Theme) -> None:
-    stage = next((stage for stage in STAGES if stage.number == number), None)
-    chosen = number == at
-    head = f"{number}  {NAMES[number]:<14}"
-    ground = (BACKGROUND, ACCENT) if chosen else (TEXT if stage is not None else DEAD, BACKGROUND)
+def _stage_row(
+    canvas: Canvas, y: int, stage: Stage, opened: Mapping[int, str], at: int, theme: Theme
+) -> None:
+    chosen = stage.number == at
+    head = f"{stage.number}  {stage.name:<14}"
+    ground = (BACKGROUND, ACCENT) if chosen else (TEXT, BACKGROUND)
     x = canvas.put(1, y, f" {head}", theme.style(*ground, bold=chosen))
     room = canvas.width - x - (DAY + 6 if opened else 2)
-    adds = stage.adds if stage is not None else "to come"
-    colour = TEXT if stage is not None else DEAD
-    canvas.put(x + 1, y, fit(adds, room, theme.glyphs.more), theme.style(colour, bold=chosen))
-    if day := opened.get(number):
+    canvas.put(x + 1, y, fit(stage.adds, room, theme.glyphs.more), theme.style(TEXT, bold=chosen))
+    if day := opened.get(stage.number):
         canvas.put(canvas.width - DAY - 3, y, f"{theme.glyphs.ok} {day}", theme.style(GOOD))
 
 
 def _about(canvas: Canvas, y: int, at: int, theme: Theme) -> None:
     """What the chosen stage is about, in full."""
-    stage = next(stage for stage in STAGES if stage.number == at)
+    stage = find(at)
     for word, text in (("adds", stage.adds), ("fixes", stage.fixes), ("broken", stage.broken)):
         canvas.put(2, y, word, theme.style(DIM))
         for line in wrapped(text, canvas.width - 12):
