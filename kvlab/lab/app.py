@@ -52,6 +52,10 @@ from kvlab.trace.recording import Recorder
 
 FLUSH_HZ = 12
 ANIMATION_HZ = 20
+DRAWING_SHARE = 0.05
+"""So much of the time may go into drawing what changes by itself; what a key changes is drawn at once."""
+RESTS_S = 0.25
+"""Nor does the picture rest longer than this."""
 WAITS_MS = 50.0
 """An operation that has run for so long is worth watching while it does."""
 NOTICE_S = 3.0
@@ -172,6 +176,7 @@ class LabApp(App[None]):
         self._tasks: set[asyncio.Task[None]] = set()
         self._animation: Timer | None = None
         self._moving = False
+        self._rests_until_s = 0.0
         self._server = 0
         """The process that shows this one in a browser, if one does."""
         self._canvas = LabCanvas()
@@ -286,7 +291,7 @@ class LabApp(App[None]):
             self._say(f"The simulation stopped: {type(error).__name__}: {error}")
         self._change_notice(now_s)
         if self._dirty and not self._moving:
-            self._draw()
+            self._draw_at_leisure(now_s)
 
     def _follow_operations(self) -> None:
         """An operation that begins is what one wants to see; not so while going back in time."""
@@ -306,7 +311,14 @@ class LabApp(App[None]):
 
     def _move(self) -> None:
         """Draw again while a message is under way or an operation waits; then sleep."""
-        self._draw()
+        self._draw_at_leisure(time.monotonic())
+
+    def _draw_at_leisure(self, now_s: float) -> None:
+        """Draw, unless that has taken its share of the time lately: under a load each picture costs more."""
+        if now_s >= self._rests_until_s:
+            self._draw()
+            took_s = time.monotonic() - now_s
+            self._rests_until_s = now_s + min(took_s / DRAWING_SHARE, RESTS_S)
 
     def view(self) -> View:
         """What is to be shown now."""

@@ -24,8 +24,8 @@ from kvlab.config import ClusterConfig
 from kvlab.trace.events import AnyEvent
 from kvlab.trace.model import Model, retold
 
-CHUNK = 1000
-"""Events from one copy of the model to the next: some milliseconds of folding."""
+CHUNK = 3000
+"""Events from one copy of the model to the next: some milliseconds of folding. A copy costs as much."""
 EVENTS_MAX = 60_000
 """25 to 35 MB. A cluster of five in which nodes gossip tells some 200 a second, so this is five minutes."""
 
