@@ -1,14 +1,14 @@
 """Every message that one node sends another: one typed union, one place.
 
 A message is a frozen struct, sent as a msgpack array whose first element is its name:
-`Keep(b"k", Item(b"v"), epoch=3)` travels as `["Keep", b"k", [b"v", null], 3]`. A `Request[R]` is answered
-by an `R`, so the type checker knows what `await env.ask(peer, Fetch(...))` brings back. Every request can
-also be answered by `Refused`, which `ask` raises as `PeerRefused`.
+`Keep(b"k", Item(b"v"), epoch=3)` travels as `["Keep", b"k", ["Item", b"v", null], 3]`. A `Request[R]` is
+answered by an `R`, so the type checker knows what `await env.ask(peer, Fetch(...))` brings back. Every
+request can also be answered by `Refused` or `StaleRing`, which `ask` raises as `PeerRefused` and `RingMoved`.
 
 All that crosses the network is checked on arrival against these types: a field of the wrong type never
-reaches a stage. None of them can be part of a cycle, so the garbage collector need not look at them
-(`gc=False`): with a million items in a store, that is felt. `Frame` is the envelope that ties an answer to
-its question, and both to the client operation for whose sake they were sent.
+reaches a stage. None of them can be part of a cycle, so the garbage collector need not look at those of which
+there are many (`gc=False`): with a million items in a store, that is felt. `Frame` is the envelope that ties
+an answer to its question, and both to the client operation for whose sake they were sent.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ Actor = NewType("Actor", str)
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Stages 1 to 4: a value and when it stops being one. The expiry is absolute, so that no copy outlives
-    another."""
+    """Stages 1, 3 and 4, and what a client writes in any: a value and when it stops being one. The expiry is
+    absolute, so that no copy outlives another."""
 
     value: bytes
     expires_ms: int | None = None  # wall clock, milliseconds since 1970
@@ -67,7 +67,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class Version(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Stage 2 and 5: a value with the time it was written at, or a tombstone (None), which says that the key
+    """Stages 2 and 5: a value with the time it was written at, or a tombstone (None), which says that the key
     was deleted then. What expires leaves a tombstone: an older value must not come back in its place."""
 
     value: bytes | None

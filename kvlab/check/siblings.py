@@ -4,7 +4,7 @@ From stage 6 on a write replaces what its writer had seen, and nothing else: its
 matter. `Operation.replaces` says what that was, as far as the client knows: the values it last found, or the
 one it wrote last.
 
-Source: DeCandia et al. 2007, section 4.4; Preguiça et al. 2012, "Dotted Version Vectors".
+Source: DeCandia et al. 2007, section 4.4; Preguica et al. 2010, "Dotted Version Vectors".
 Invariant: `illegal` names a value that is missing or found in excess, whatever the unknown writes did.
 Deviation: a delete without a context deletes what its coordinator finds, which no client learns; what it may
 have found is not asked for.

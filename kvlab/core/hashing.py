@@ -1,6 +1,7 @@
 """A stable hash: the same key has the same token in every process, on every machine, every day.
 
-Source: MurmurHash3 x64 128 (Austin Appleby), the first 64 bits; Cassandra uses the same function.
+Source: MurmurHash3 x64 128 (Austin Appleby), the first 64 bits. Cassandra's partitioner is nearly the
+    same: the last bytes of a key it takes for signed numbers, so that from 0x80 on they give other tokens.
 Why not `hash()`: Python salts it for every process, so two nodes would place one key differently, and
 each would be right by its own lights.
 """

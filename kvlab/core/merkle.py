@@ -1,6 +1,6 @@
 """Merkle trees: two replicas find the few keys they differ in without telling each other the many they share.
 
-Source: Merkle 1987; DeCandia et al. 2007, section 4.7; fan-out, fixed depth and hashing the causal history in
+Source: Merkle 1988; DeCandia et al. 2007, section 4.7; fan-out, fixed depth and hashing the causal history in
     sorted order as Riak's hashtree has them.
 Invariant: two trees have equal roots exactly if they hold the same keys with the same digests, whatever came
     to be held in which order (but for a collision: 1 in 2**64 when 2**32 copies are compared).
@@ -53,7 +53,8 @@ def digest_of(copy: Siblings) -> Digest:
     """The digest of what is held under a key: its history, and each write in it with its value.
 
     A value that is going to expire counts as the tombstone that it will be. Replicas do not collect it in
-    the same millisecond, and while one has and another has not, they hold the same all the same.
+    the same millisecond, and while one has and another has not, they hold the same all the same. The price:
+    that such a value has rotted no tree ever shows.
     """
     context = copy.context
     siblings = sorted(copy.siblings, key=lambda sibling: sibling.dot)

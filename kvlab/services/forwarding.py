@@ -1,6 +1,6 @@
 """Forwarding: how a write comes to a replica of its key, which numbers it, once.
 
-Source: DeCandia et al. 2007, section 4: a node that is no replica of the key forwards the request.
+Source: DeCandia et al. 2007, section 4.5: a node that is no replica of the key forwards the request.
 Invariant: of one write of a client at most one replica makes one dot, whatever the network does with it. Two
     dots would be two writes: a delete that has seen the one would leave the other, back from the dead.
 Deviation: Riak, when the replica that it forwarded to falls silent, tries the next, and may have it written

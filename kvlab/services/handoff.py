@@ -6,7 +6,7 @@ Invariant: of one operation no node gets two copies: a stand-in is neither a hom
     stand-in of another.
 Invariant: a hint is deleted only after its owner has confirmed that it holds the copy. It may be brought
     twice, late or in any order: the owner merges it with what it has, as with any write.
-Invariant: nothing is handed to a node that is not believed to be alive.
+Invariant: nothing is handed to a node that is not believed to be alive, but by one that is about to leave.
 Deviation: Dynamo's coordinator sends to the first N healthy nodes and leaves it at that. Ours, when one of
     them turns out to be silent, turns to a stand-in at once: until gossip has spread the news, every write
     to a dead replica would have to do without it.
