@@ -55,25 +55,18 @@ def _tell(recording: Recording) -> None:
     from kvlab.lab.plain import Teller
     from kvlab.lab.replay import checked
     from kvlab.script.commands import Cluster
-    from kvlab.trace.events import AnyEvent, LinkChanged
     from kvlab.trace.model import Model
-
-    def told(sentence: str) -> None:
-        if sentence:
-            print(sentence)
 
     config = checked(recording)
     teller, model = Teller(), Model(config)
     try:
         print(f"The cluster: {Cluster.of(config)}")
-        links: AnyEvent | None = None
         for event in recording:
-            if isinstance(links, LinkChanged) and not isinstance(event, LinkChanged):
-                told(teller.sentence(model, links))
             model.apply(event)
-            links = event
-            if not isinstance(event, LinkChanged):  # of links that change together, the last one tells it all
-                told(teller.sentence(model, event))
+            for sentence in teller.take(model, event):
+                print(sentence)
+        for sentence in teller.rest():
+            print(sentence)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read this has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -543,6 +543,9 @@ class LabApp(App[None]):
             self.action_act(("upwards", "downwards")[way])
 
     def action_cancel(self) -> None:
+        """Leave what is open; if nothing is, the branch that is being made."""
+        if self._asking is None and not self._help and self._page is None and self.driver.leave_branch():
+            return
         self._stop_asking()
         self._help, self._page = 0, None
         self._say("")

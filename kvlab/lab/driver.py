@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from kvlab.config import ClusterConfig
-from kvlab.errors import KvlabError
+from kvlab.errors import KvlabError, UserError
 from kvlab.lab.timeline import Timeline
 from kvlab.lab.transcript import Transcript
 from kvlab.lab.view import Moment, clock, counted
@@ -45,6 +45,8 @@ BUDGET_S = 0.008
 """Real time that the simulator may take from the screen at each tick."""
 RUN_BUDGET_S = 0.03
 """And so much where somebody waits for it to get somewhere."""
+HISTORY_MAX = 20_000
+"""Operations that a `check` in the lab looks at; some 12 MB. A load of an hour makes more, and goes on."""
 RUN_MS_MAX = 60_000.0
 """Virtual time after which nothing that is worth telling is waited for any more."""
 
@@ -95,6 +97,10 @@ class Driver(ABC):
     async def branch(self) -> str:
         """Make the present of what the cursor shows; returns what is to be said of it."""
         return ""
+
+    def leave_branch(self) -> bool:
+        """Do not make the branch that is being made; False if none is."""
+        return False
 
     def loading(self) -> LoadUnderWay | None:
         """The load that was begun last, if one is under way where the cursor is."""
@@ -291,7 +297,7 @@ class Run:
     """A cluster from its start: its world, who acts on it, all that was told and all that was done."""
 
     def __init__(self, world: World, told: Callable[[Run, AnyEvent], None]) -> None:
-        self.world, self.session = world, Session(world)
+        self.world, self.session = world, Session(world, history_max=HISTORY_MAX)
         self.timeline, self.transcript = Timeline(world.config), Transcript(world.config)
         self._told = told
         world.watch(self._take)
@@ -423,6 +429,7 @@ class SimDriver(WorldDriver):
         self._until: Callable[[], bool] | None = None  # where it is to run to, without a look at the clock
         self._until_ms = 0.0
         self._again: Run | None = None  # on its way to a branch
+        self._left_branch = False
         self._begun: list[tuple[int, asyncio.Future[Step]]] = []  # commands under way, and their moves
         self._branching = asyncio.Lock()
 
@@ -619,8 +626,15 @@ class SimDriver(WorldDriver):
 
     # -- branches --------------------------------------------------------------------------------
 
+    def leave_branch(self) -> bool:
+        self._left_branch = self._again is not None
+        return self._left_branch
+
     async def branch(self) -> str:
-        """Go on from the step that the cursor shows: what was begun after it has never been."""
+        """Go on from the step that the cursor shows: what was begun after it has never been.
+
+        Raises UserError if it was left before it was made: then all is as it was.
+        """
         async with self._branching:  # whoever comes second finds it done
             if not self.behind:
                 return ""
@@ -631,9 +645,12 @@ class SimDriver(WorldDriver):
             self.hold()
             world = SimWorld(self.config)
             again = self._again = Run(world, self._told)
+            self._left_branch = False
             try:
                 for _ in self.world.rewinding(world, to_step, begun):
                     await asyncio.sleep(0)
+                    if self._left_branch:
+                        raise UserError(f"No branch was made, and nothing done; this is step {to_step} still")
                 self.run = again
             finally:
                 self._again = None

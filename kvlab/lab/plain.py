@@ -23,7 +23,7 @@ from kvlab.lab.view import view_of
 from kvlab.script.commands import Cluster
 from kvlab.script.help import help_on
 from kvlab.script.parse import ScriptError, parse_line
-from kvlab.trace.events import AnyEvent
+from kvlab.trace.events import AnyEvent, LinkChanged
 from kvlab.trace.model import Model
 
 TICK_S = 0.05
@@ -36,16 +36,31 @@ class Teller:
     def __init__(self) -> None:
         self._latest: AnyEvent | None = None
         self._told = ""
+        self._links: tuple[float, str] | None = None
 
-    def sentence(self, model: Model, event: AnyEvent) -> str:
-        """What is to be told of this event, which `model` has taken in; "" if nothing."""
+    def take(self, model: Model, event: AnyEvent) -> list[str]:
+        """What is to be told now that `model` has taken in this event.
+
+        Links change together, and the last of them tells it all: what is to be told of them follows with
+        the next event, or with `rest`.
+        """
         if model.latest is self._latest:
-            return ""
-        self._latest, before = model.latest, self._told
-        self._told, _ = sentences(view_of(model, None, event.at_ms))
-        if self._told == before:  # as for each of the links of a node that was made slow
-            return ""
-        return f"{event.at_ms / 1000:.1f} s: {self._told}"
+            return []
+        self._latest = model.latest
+        sentence, _ = sentences(view_of(model, None, event.at_ms))
+        if isinstance(event, LinkChanged):
+            self._links = (event.at_ms, sentence)
+            return []
+        return [*self.rest(), *self._unless_told(event.at_ms, sentence)]
+
+    def rest(self) -> list[str]:
+        """What is still to be told of links."""
+        links, self._links = self._links, None
+        return self._unless_told(*links) if links is not None else []
+
+    def _unless_told(self, at_ms: float, sentence: str) -> list[str]:
+        before, self._told = self._told, sentence
+        return [f"{at_ms / 1000:.1f} s: {sentence}"] if sentence != before else []
 
 
 class Plain:
@@ -78,7 +93,12 @@ class Plain:
 
     def on_cluster_event(self, event: AnyEvent) -> None:
         """Tell it, if it is worth that."""
-        if sentence := self._teller.sentence(self.driver.model, event):
+        self._tell(self._teller.take(self.driver.model, event))
+        if isinstance(event, LinkChanged):  # those that change with it are told before anything else is done
+            asyncio.get_running_loop().call_soon(lambda: self._tell(self._teller.rest()))
+
+    def _tell(self, sentences: list[str]) -> None:
+        for sentence in sentences:
             self._say(sentence)
 
     def crash(self, error: Exception) -> LabCrashed:

@@ -193,7 +193,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
             case "live":
                 return f"PAUSED +{self.end - self.place}" if self.held else "LIVE"
             case "sim" if self.again is not None:
-                return f"SIM again {self.again} of {self.step}"
+                return f"SIM again {self.again} of {self.step}, Esc: stop"
             case "sim" if self.behind:
                 return f"SIM step {self.step} of {self.steps}"
             case "sim":

@@ -82,6 +82,8 @@ from kvlab.world.control import Changed, Result
 from kvlab.world.world import NodeState, World
 
 POLL_MS = 20
+FORGET_AT = 1.25
+"""Operations are forgotten not one by one, but as soon as there are so many times those that are kept."""
 WITHIN_MS = 5000
 
 _named: ContextVar[list[tuple[str, NodeId]]] = ContextVar("named")
@@ -164,10 +166,21 @@ class LoadUnderWay(msgspec.Struct, frozen=True):
 class Session:
     """Does commands on a world that has been started."""
 
-    def __init__(self, world: World, say: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(
+        self,
+        world: World,
+        say: Callable[[str], None] = lambda text: None,
+        *,
+        history_max: int | None = None,
+    ) -> None:
+        """Of `history_max` operations and somewhat more, the older ones are forgotten."""
         self.world = world
         self.say = say
         self.history: list[Operation] = []
+        self.forgotten = 0
+        """So many operations stand in the history no more."""
+        self._forgotten_of: set[Key] = set()  # and they were on these keys
+        self._history_max = history_max
         self.last: Result | OperationError | Changed | None = None
         """How the operation before ended; a change of the ring counts as one."""
         self._homes: dict[Key, tuple[NodeId, ...]] = {}
@@ -345,7 +358,15 @@ class Session:
             replaces=replaces,
         )
         self.history.append(operation)
+        if self._history_max is not None and len(self.history) > self._history_max * FORGET_AT:
+            self._forget(len(self.history) - self._history_max)
         return operation
+
+    def _forget(self, count: int) -> None:
+        """Those that ended first."""
+        self._forgotten_of.update(op.key for op in self.history[:count])
+        self.forgotten += count
+        del self.history[:count]
 
     async def _change_ring(self, command: Add | Remove, at_ms: float) -> Step:
         """A ring change that fails is bad luck, as a failed write is: an outcome to be expected."""
@@ -512,35 +533,49 @@ class Session:
     async def judge(self, claim: str) -> Judgement:
         """Judge the replicas as they are, or everything this session has seen. Raises CheckerFailed."""
         try:
-            return await self._judge(claim)
+            return self._remembering(await self._judge(claim))
         except KvlabError:
             raise
         except Exception as error:
             raise CheckerFailed(claim, self.history, error) from error
+
+    def _remembering(self, judgement: Judgement) -> Judgement:
+        """What it is worth where older operations are not known any more: on their keys nothing is proven."""
+        if not self.forgotten or judgement.claim == "convergence":
+            return judgement
+        said = f"the {self.forgotten} oldest operations are not kept any more, and were not looked at"
+        sentence, verdict = f"{judgement.sentence}; {said}", judgement.verdict
+        if verdict is Verdict.ILLEGAL and any(op.key in self._forgotten_of for op in judgement.witness):
+            verdict = Verdict.UNDECIDED
+        return msgspec.structs.replace(judgement, verdict=verdict, sentence=sentence)
 
     async def _judge(self, claim: str) -> Judgement:
         match claim:
             case "convergence":
                 return convergence(await self._copies())
             case "no-lost-writes":
-                return no_lost_writes(list(self.history), await self._read_all())
+                return no_lost_writes(self._known(), await self._read_all())
             case "no-resurrection":
                 final = await self._read_all()
                 sloppy = self.world.stage.hints and self.world.config.hints
-                return no_resurrection(self.history, final.values() if sloppy else None)
+                return no_resurrection(self._known(), final.values() if sloppy else None)
             case "all-siblings":
-                return all_siblings(list(self.history), await self._read_all())
+                return all_siblings(self._known(), await self._read_all())
             case "read-your-writes":
-                return read_your_writes(self.history)
+                return read_your_writes(self._known())
             case "monotonic-reads":
-                return monotonic_reads(self.history)
+                return monotonic_reads(self._known())
             case "linearizable":
-                return linearizable(self.history)
+                return linearizable(self._known())
             case "failed-is-failed":
                 await self._read_all()
-                return failed_is_failed(self.history)
+                return failed_is_failed(self._known())
             case _:
                 raise UserError(f"there is no check {claim!r}")
+
+    def _known(self) -> list[Operation]:
+        """The history; first the keys of which all of it is known, for there a proof is one."""
+        return sorted(self.history, key=lambda op: op.key in self._forgotten_of)
 
     async def _copies(self) -> dict[Key, dict[NodeId, Sequence[bytes] | None]]:
         """What each home replica of each key holds; None for one that cannot be looked at."""

@@ -36,6 +36,13 @@ def test_links_that_become_slow_together_are_told_once() -> None:
     assert said.count("All that n1 sends and receives takes 300 ms more from now on.") == 1
 
 
+def test_links_that_become_fast_together_are_told_once() -> None:
+    said = told("slow n1 300ms", "slow n1 0ms", "wait 10ms", "slow n2 40ms")
+    assert not [line for line in said if "links are slow" in line]
+    assert said.count("The network is fast again.") == 1
+    assert said[-1] == "All that n2 sends and receives takes 40 ms more from now on."
+
+
 def test_mistakes_and_expectations_are_answered_and_the_rest_is_done() -> None:
     said = told("kil n1", "kill n9", "hold", "expect get k = 1", "put k 2", "help kill")
     assert [line for line in said if "the nearest is `kill`" in line]

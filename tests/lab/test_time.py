@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -37,7 +38,10 @@ from tests.lab.test_lab import lab, shows, sim, text, type_line, until
         (Moment(kind="sim", step=41, steps=41, speed=0.25), "SIM step 41 x0.25"),
         (Moment(kind="sim", step=41, steps=41, held=True), "SIM step 41 PAUSED"),
         (Moment(kind="sim", step=41, steps=97, held=True, behind=True), "SIM step 41 of 97"),
-        (Moment(kind="sim", step=41, steps=97, held=True, behind=True, again=7), "SIM again 7 of 41"),
+        (
+            Moment(kind="sim", step=41, steps=97, held=True, behind=True, again=7),
+            "SIM again 7 of 41, Esc: stop",
+        ),
         (Moment(kind="replay", at_ms=12_430, behind=True, end=5), "REPLAY 00:12.4"),
         (Moment(kind="replay", at_ms=12_430, behind=True, end=5, speed=4), "REPLAY 00:12.4 x4"),
         (Moment(kind="replay", at_ms=12_430, behind=True, end=5, held=True), "REPLAY 00:12.4 PAUSED"),
@@ -278,6 +282,34 @@ def test_while_a_branch_is_made_the_badge_says_how_far_it_is() -> None:
     seen = asyncio.run(run())
     assert [badge for badge in seen if badge.startswith("SIM again 200 of ")]
     assert seen[-1].endswith(" PAUSED")
+
+
+def test_a_branch_that_takes_too_long_can_be_left_and_nothing_has_changed() -> None:
+    async def leave(pilot: Pilot[None], app: LabApp) -> None:
+        driver = app.driver
+        assert isinstance(driver, SimDriver)
+        await shows(pilot, app, "milk is written")
+        while driver.world.steps < 450:
+            driver.hurry(0.2)
+        driver.back()
+        world, place, made = driver.world, driver.timeline.at, driver.world.rewinding
+
+        def endless(again: SimWorld, to_step: int, begun: int | None = None) -> Iterator[None]:
+            yield from made(again, to_step - 50, begun)
+            while True:
+                yield
+
+        world.rewinding = endless  # type: ignore[method-assign]
+        await pilot.press("w")
+        await shows(pilot, app, "SIM again", "Esc: stop")
+        await pilot.press("escape")
+        await shows(pilot, app, "No branch was made, and nothing done")
+        assert (driver.world, driver.timeline.at) == (world, place)
+        world.rewinding = made  # type: ignore[method-assign]
+        await pilot.press("w")
+        await shows(pilot, app, "A branch begins at step")
+
+    lab(leave, SimDriver(SimWorld(config(7))))
 
 
 def test_the_simulator_runs_to_what_has_not_happened_yet() -> None:

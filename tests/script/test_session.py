@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -346,3 +347,53 @@ def test_what_rots_at_one_node_is_sound_at_the_others() -> None:
         "expect k at k#1 = milk\n"
         "expect k at k#3 = milk\n"
     )
+
+
+# -- a long life ------------------------------------------------------------------------------------
+
+
+def test_a_session_that_may_forget_keeps_no_more_than_it_may_and_a_check_says_so() -> None:
+    async def main(session: Session) -> list[Step]:
+        await session.do(parse_line("put k x via n1"))
+        for i in range(30):
+            await session.do(parse_line(f"put other{i % 3} {i} via n1"))
+        assert len(session.history) <= 12
+        assert session.forgotten + len(session.history) == 31
+        return [await session.do(parse_line(f"check {claim}")) for claim in ("linearizable", "convergence")]
+
+    linear, copies = forgetful(main)
+    assert linear.failure is None
+    assert "oldest operations are not kept any more, and were not looked at" in linear.text
+    assert "oldest" not in copies.text, "convergence looks at what is there"
+
+
+def test_what_seems_wrong_where_older_operations_are_forgotten_is_no_proof_and_elsewhere_it_is() -> None:
+    async def main(session: Session) -> list[Step]:
+        told = []
+        for key in ("k", "fresh"):
+            await session.do(parse_line(f"put {key} x via n1"))
+            if key == "k":
+                for i in range(30):
+                    await session.do(parse_line(f"put other {i} via n1"))
+            else:  # the write that makes it good is not known, as if it had never been
+                del session.history[-1]
+            cut = ("partition n1 | n2 n3", "wait 3s", f"put {key} x via n1", "expect result = failed")
+            for line in (*cut, "heal", "wait 3s", f"get {key} via n2", "expect result = ok"):
+                assert (await session.do(parse_line(line))).failure is None
+            told.append(await session.do(parse_line("check failed-is-failed")))
+        return told
+
+    lost, proven = forgetful(main)
+    assert lost.text.startswith("undecided: put k x was said to have failed, and is found; the ")
+    assert proven.text.startswith("illegal: put fresh x was said to have failed")
+
+
+def forgetful(main: Callable[[Session], Awaitable[list[Step]]]) -> list[Step]:
+    """Do this in a session that knows ten operations."""
+    world = SimWorld(config_of(understood("cluster stage=2 nodes=3 choice=cp timeout=300ms")))
+
+    async def do() -> list[Step]:
+        async with world:
+            return await main(Session(world, history_max=10))
+
+    return world.run(do())
