@@ -123,7 +123,7 @@ async def _choose(*, ascii_only: bool) -> int | None:
     from kvlab.lab.start import StartApp
 
     with terminal_kept():
-        return await StartApp(state.opened(), theme_for(ascii=ascii_only)).run_async()
+        return await StartApp(state.known(), theme_for(ascii=ascii_only)).run_async()
 
 
 async def _lab(driver: Driver, record: Path | None, *, ascii_only: bool, animate: bool) -> None:

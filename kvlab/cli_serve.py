@@ -33,7 +33,7 @@ def serve_command(stage: int | None, port: int, world: str) -> None:
     from kvlab.lab import state
     from kvlab.lab.draw.start import next_stage
 
-    number = stage if stage is not None else next_stage(state.opened())
+    number = stage if stage is not None else next_stage(state.known())
     try:
         known = stages.find(number)
     except UserError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import events as ui
@@ -10,7 +9,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 
 from kvlab.lab.canvas_widget import LabCanvas
-from kvlab.lab.draw.start import next_stage, start_screen
+from kvlab.lab.draw.start import Known, next_stage, start_screen
 from kvlab.lab.draw.theme import BACKGROUND, Theme
 from kvlab.lab.leaving import leave_at_signals
 from kvlab.stages import STAGES
@@ -33,10 +32,10 @@ class StartApp(App[int]):
         Binding("ctrl+c", "exit", show=False, priority=True),
     ]
 
-    def __init__(self, opened: Mapping[int, str], theme: Theme) -> None:
+    def __init__(self, known: Known, theme: Theme) -> None:
         super().__init__()
-        self.opened, self.look = opened, theme
-        self.at = next_stage(opened)
+        self.known, self.look = known, theme
+        self.at = next_stage(known)
         self._canvas = LabCanvas()
 
     def compose(self) -> ComposeResult:
@@ -46,10 +45,10 @@ class StartApp(App[int]):
         leave_at_signals(self)
 
     def on_resize(self) -> None:
-        self._draw()
+        self.call_after_refresh(self._draw)
 
     def _draw(self) -> None:
-        self._canvas.show(start_screen(self.opened, self.at, (self.size.width, self.size.height), self.look))
+        self._canvas.show(start_screen(self.known, self.at, (self.size.width, self.size.height), self.look))
 
     def on_key(self, event: ui.Key) -> None:
         if event.key in {str(stage.number) for stage in STAGES}:

@@ -11,10 +11,12 @@ import pytest
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
+from kvlab.course.workspace import EXERCISES, begin
 from kvlab.errors import UserError
 from kvlab.lab import state
+from kvlab.lab.canvas_widget import LabCanvas
 from kvlab.lab.crash import LabCrashed, crashed
-from kvlab.lab.draw.start import compose, next_stage
+from kvlab.lab.draw.start import Known, compose, next_stage
 from kvlab.lab.draw.theme import Theme
 from kvlab.lab.start import StartApp
 from kvlab.stages import STAGES
@@ -32,7 +34,7 @@ def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("theme", [Theme(), Theme(colour=False), Theme(ascii=True)], ids=str)
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
 def test_all_nine_stages_stand_there_one_a_line(size: tuple[int, int], theme: Theme) -> None:
-    canvas = compose(OPENED, 2, size, theme)
+    canvas = compose(Known(OPENED), 2, size, theme)
     drawn = canvas.text()
     rows = [row for row in drawn if row.strip()[:1].isdigit()]
     assert [row.split()[0] for row in rows] == [str(stage.number) for stage in STAGES]
@@ -44,18 +46,48 @@ def test_all_nine_stages_stand_there_one_a_line(size: tuple[int, int], theme: Th
 
 
 def test_it_says_where_to_go_on() -> None:
-    assert next_stage({}) == 1
-    assert next_stage(OPENED) == 2
-    assert next_stage({stage.number: "2026-01-02" for stage in STAGES}) == STAGES[-1].number
-    assert "begin with 1" in compose({}, 1, (80, 24), Theme()).text()[2]
-    assert "You have opened 2 of 9: go on with 2, cap." in compose(OPENED, 2, (80, 24), Theme()).text()[2]
+    every = Known({stage.number: "2026-01-02" for stage in STAGES})
+    assert next_stage(Known()) == 1
+    assert next_stage(Known(OPENED)) == 2
+    assert next_stage(every) == STAGES[-1].number
+    assert "begin with 1" in compose(Known(), 1, (80, 24), Theme()).text()[2]
+    assert (
+        "You have opened 2 of 9: go on with 2, cap." in compose(Known(OPENED), 2, (80, 24), Theme()).text()[2]
+    )
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
+def test_in_a_workspace_it_says_what_is_done_of_each_chapter_and_what_to_do_next(
+    size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = begin(tmp_path / "kv")
+    for exercise in EXERCISES:
+        mine.note(1, exercise)
+    mine.note(2, "build", "12 of 12")
+    state.note_opened(2, date(2026, 2, 3))
+    monkeypatch.chdir(mine.folder / "chapters")
+    known = state.known()
+    assert next_stage(known) == 2
+    drawn = compose(known, 2, size, Theme()).text()
+    assert "5 of 36 exercises are done: go on with kvlab predict 2." in drawn[2]
+    rows = drawn[4:13]
+    assert ["4 of 4" in row for row in rows] == [True] + [False] * 8
+    assert ["1 of 4" in row for row in rows] == [False, True] + [False] * 7
+    assert "2026-02-03" in rows[1]
+    assert size[1] < 24 or any("✓ check 2  ○ predict 2  ○ break 2  ○ measure 2" in row for row in drawn)
+    for chapter in range(1, 10):
+        for exercise in EXERCISES:
+            mine.note(chapter, exercise)
+    assert "All 36 exercises are done." in compose(state.known(), 9, size, Theme()).text()[2]
+    (mine.folder / "kvlab.txt").write_text("5 bild\n")
+    assert "How far you are cannot be told:" in compose(state.known(), 1, size, Theme()).text()[2]
 
 
 def choice(test: Callable[[Pilot[int]], Awaitable[None]]) -> int | None:
     """What is chosen when this is done to it."""
 
     async def run() -> int | None:
-        app = StartApp(OPENED, Theme())
+        app = StartApp(Known(OPENED), Theme())
         async with app.run_test(size=(80, 24)) as pilot:
             await test(pilot)
         return app.return_value
@@ -88,6 +120,23 @@ def test_a_stage_is_chosen_with_the_mouse() -> None:
         await pilot.press("enter")
 
     assert choice(click) == 5
+
+
+def test_it_fills_a_window_that_has_changed() -> None:
+    async def resize(pilot: Pilot[int]) -> None:
+        for width, height in ((120, 40), (60, 20), (59, 20), (80, 24)):
+            await pilot.resize_terminal(width, height)
+            canvas = pilot.app.query_one(LabCanvas)
+            wanted = compose(Known(OPENED), 2, (width, height), Theme()).text()
+            for _ in range(500):
+                lines = ["".join(part.text for part in canvas.render_line(y)).rstrip() for y in range(height)]
+                if lines == wanted:
+                    break
+                await pilot.pause(0.01)
+            assert lines == wanted
+        await pilot.press("q")
+
+    assert choice(resize) is None
 
 
 def test_what_was_opened_is_remembered_in_plain_text() -> None:

@@ -1,10 +1,16 @@
-"""The start screen: the nine stages, one line each, which were opened before, and where to go on."""
+"""The start screen: the nine stages, one line each, what was done of them, and where to go on.
+
+Known of everybody is which stages they opened, and when. Who stands in a workspace (kvlab init) also has
+exercises there, and those that were done.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kvlab.lab.draw.canvas import Canvas, Row, Size, fit, wrapped
+import msgspec
+
+from kvlab.lab.draw.canvas import Canvas, Row, Size, fit, shortened, wrapped
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAR, DIM, GOOD, TEXT, Theme
 from kvlab.stages import STAGES, Stage, find
 
@@ -13,18 +19,50 @@ DAY = 10
 """Columns of a day, such as 2026-11-23."""
 
 
-def next_stage(opened: Mapping[int, str]) -> int:
-    """Where to go on: the first stage that was not opened; the last one if all were."""
+class Known(msgspec.Struct, frozen=True):
+    """What is known of whoever looks."""
+
+    opened: Mapping[int, str] = {}
+    """The stages that were opened, and the day on which they last were."""
+    exercises: Mapping[int, Mapping[str, bool]] = {}
+    """The exercises of each chapter, in their order, and whether they are done; {} outside of a workspace."""
+    trouble: str = ""
+    """Why that cannot be told, if it cannot."""
+
+    @property
+    def due(self) -> tuple[int, str] | None:
+        """The first exercise that is not done."""
+        return next(
+            (
+                (number, exercise)
+                for number, exercises in self.exercises.items()
+                for exercise, done in exercises.items()
+                if not done
+            ),
+            None,
+        )
+
+
+def next_stage(known: Known) -> int:
+    """Where to go on: at the first exercise that is not done; without any, at the first stage that was not
+    opened; the last one if all were."""
+    if known.due is not None:
+        return known.due[0]
     numbers = [stage.number for stage in STAGES]
-    return next((number for number in numbers if number not in opened), numbers[-1])
+    return next((number for number in numbers if number not in known.opened), numbers[-1])
 
 
-def start_screen(opened: Mapping[int, str], at: int, size: Size, theme: Theme) -> list[Row]:
+def command(number: int, exercise: str) -> str:
+    """What to type for an exercise."""
+    return f"kvlab check {number}" if exercise == "build" else f"kvlab {exercise} {number}"
+
+
+def start_screen(known: Known, at: int, size: Size, theme: Theme) -> list[Row]:
     """The finished picture; `at` is the stage that Enter opens."""
-    return compose(opened, at, size, theme).rows()
+    return compose(known, at, size, theme).rows()
 
 
-def compose(opened: Mapping[int, str], at: int, size: Size, theme: Theme) -> Canvas:
+def compose(known: Known, at: int, size: Size, theme: Theme) -> Canvas:
     """The finished picture, as a canvas."""
     width, height = size
     canvas = Canvas(size, theme.style())
@@ -36,19 +74,28 @@ def compose(opened: Mapping[int, str], at: int, size: Size, theme: Theme) -> Can
     canvas.fill(0, theme.style(TEXT, BAR))
     x = canvas.put(1, 0, "kvlab ", theme.style(ACCENT, BAR, bold=True))
     canvas.put(x + 1, 0, "a store of keys and values, in nine stages", theme.style(TEXT, BAR))
-    canvas.put(1, 2, _where(opened), theme.style(TEXT, bold=True))
+    for y, line in enumerate(shortened(wrapped(_where(known), width - 2), 2, width - 2, theme.glyphs.more)):
+        canvas.put(1, 2 + y, line, theme.style(TEXT, bold=True))
     for y, stage in enumerate(STAGES, start=4):
-        _stage_row(canvas, y, stage, opened, at, theme)
-    _about(canvas, 4 + len(STAGES) + 1, at, theme)
+        _stage_row(canvas, y, stage, known, at, theme)
+    _about(canvas, 4 + len(STAGES) + 1, known, at, theme)
     _keys(canvas, theme)
     if theme.ascii:
         canvas.to_ascii()
     return canvas
 
 
-def _where(opened: Mapping[int, str]) -> str:
+def _where(known: Known) -> str:
     """One sentence: where to begin, or to go on."""
-    number = next_stage(opened)
+    if known.trouble:
+        return known.trouble
+    if known.exercises:
+        done = sum(sum(exercises.values()) for exercises in known.exercises.values())
+        count = sum(map(len, known.exercises.values()))
+        if known.due is None:
+            return f"All {count} exercises are done. Which stage again?"
+        return f"{done} of {count} exercises are done: go on with {command(*known.due)}."
+    number, opened = next_stage(known), known.opened
     if not opened:
         return f"You have opened none of them yet: begin with {number}."
     if number in opened:
@@ -56,27 +103,46 @@ def _where(opened: Mapping[int, str]) -> str:
     return f"You have opened {len(opened)} of {len(STAGES)}: go on with {number}, {find(number).name}."
 
 
-def _stage_row(
-    canvas: Canvas, y: int, stage: Stage, opened: Mapping[int, str], at: int, theme: Theme
-) -> None:
+def _stage_row(canvas: Canvas, y: int, stage: Stage, known: Known, at: int, theme: Theme) -> None:
     chosen = stage.number == at
     head = f"{stage.number}  {stage.name:<14}"
     ground = (BACKGROUND, ACCENT) if chosen else (TEXT, BACKGROUND)
     x = canvas.put(1, y, f" {head}", theme.style(*ground, bold=chosen))
-    room = canvas.width - x - (DAY + 6 if opened else 2)
-    canvas.put(x + 1, y, fit(stage.adds, room, theme.glyphs.more), theme.style(TEXT, bold=chosen))
-    if day := opened.get(stage.number):
+    how_far, finished = _how_far(known, stage.number)
+    edge = canvas.width - DAY - 6 if known.opened else canvas.width - 2
+    if known.exercises:
+        edge -= len(how_far) + 3
+        canvas.put(edge + 2, y, how_far, theme.style(GOOD if finished else ACCENT))
+    canvas.put(x + 1, y, fit(stage.adds, edge - x, theme.glyphs.more), theme.style(TEXT, bold=chosen))
+    if day := known.opened.get(stage.number):
         canvas.put(canvas.width - DAY - 3, y, f"{theme.glyphs.ok} {day}", theme.style(GOOD))
 
 
-def _about(canvas: Canvas, y: int, at: int, theme: Theme) -> None:
-    """What the chosen stage is about, in full."""
+def _how_far(known: Known, number: int) -> tuple[str, bool]:
+    """How many of a chapter's exercises are done, and whether all are."""
+    exercises = known.exercises.get(number, {})
+    done = sum(exercises.values())
+    return f"{done} of {len(exercises)}", done == len(exercises)
+
+
+def _about(canvas: Canvas, y: int, known: Known, at: int, theme: Theme) -> None:
+    """What the chosen stage is about, in full, and what there is to do."""
     stage = find(at)
     for word, text in (("adds", stage.adds), ("fixes", stage.fixes), ("broken", stage.broken)):
         canvas.put(2, y, word, theme.style(DIM))
         for line in wrapped(text, canvas.width - 12):
             canvas.put(10, y, line, theme.style())
             y += 1
+    if not (exercises := known.exercises.get(at)) or y >= canvas.height - 1:
+        return
+    canvas.put(2, y, "kvlab", theme.style(DIM))
+    x = 10
+    for exercise, done in exercises.items():
+        mark, colour = (theme.glyphs.ok, GOOD) if done else (theme.glyphs.starting, TEXT)
+        asks = command(at, exercise).removeprefix("kvlab ")
+        x = canvas.put(x, y, f"{mark} {asks}", theme.style(colour)) + 2
+    if y + 1 < canvas.height - 1:
+        canvas.put(10, y + 1, f"lab {at} --mine is this stage with your code in it", theme.style(DIM))
 
 
 def _keys(canvas: Canvas, theme: Theme) -> None:
