@@ -9,7 +9,7 @@ import sys
 import click
 
 from kvlab import __version__
-from kvlab.errors import KvlabError
+from kvlab.errors import KvlabError, UserError
 
 COMMANDS = {
     "lab": ("kvlab.cli_lab:lab_command", "Open the lab: a live cluster that you watch, kill and cut."),
@@ -70,6 +70,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except UserError as error:
+            raise click.UsageError(str(error)) from error  # exit code 2, as for a flag that there is not
         except KvlabError as error:
             raise click.ClickException(str(error)) from error
 

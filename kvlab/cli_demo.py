@@ -10,7 +10,7 @@ import click
 
 from kvlab import stages
 from kvlab.cli_lab import terminal_kept
-from kvlab.errors import KvlabError, UserError
+from kvlab.errors import KvlabError
 from kvlab.script.demos import about, demo, demos
 from kvlab.script.parse import Scenario
 from kvlab.script.rehearsal import read_scenario
@@ -55,18 +55,13 @@ def demo_command(
             click.echo(about(path))
         click.echo("\nkvlab demo N presents one of them.")
         return
-    try:
-        scenario = read_scenario(demo(stage))
-        config = stages.checked(config_of(scenario))
-        if plain:
-            sys.exit(0 if _printed(scenario, config, world_name) else 1)
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise KvlabError("a demo needs a terminal; `kvlab demo N --step` prints it, also into a pipe")
-        asyncio.run(_on_screen(scenario, config, world_name, ascii_only=ascii_only, animate=not no_animation))
-    except UserError as error:
-        raise click.UsageError(str(error)) from None
-    except KvlabError as error:
-        raise click.ClickException(str(error)) from None
+    scenario = read_scenario(demo(stage))
+    config = stages.checked(config_of(scenario))
+    if plain:
+        sys.exit(0 if _printed(scenario, config, world_name) else 1)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise KvlabError("a demo needs a terminal; `kvlab demo N --step` prints it, also into a pipe")
+    asyncio.run(_on_screen(scenario, config, world_name, ascii_only=ascii_only, animate=not no_animation))
 
 
 async def _on_screen(

@@ -64,32 +64,27 @@ def lab_command(
         raise click.UsageError("--port is for real processes; the simulator has no ports")
     if world == "sim" and data_dir is not None:
         raise click.UsageError("--data-dir is for real processes; simulated disks go with the simulator")
-    try:
-        if plain and stage is None:
-            raise UserError("--plain needs a stage, as in `kvlab lab 4 --plain`; `kvlab stages` lists them")
-        given = {field: value for field, value in options.items() if value is not None}
-        if stage is None and (mine or piece is not None):
-            raise UserError("your piece of which stage? As in `kvlab lab 5 --mine`")
-        if stage is not None:
-            given["mine"] = mine_of(stage, mine, piece)
-        if stage is not None:  # what is wrong with the cluster is told before what is wrong with the terminal
-            stages.checked(config_of(stage, **{**DEFAULTS, **given}))
-        if not plain:
-            require_screen("`kvlab lab N --plain`, `kvlab run FILE` and `kvlab up N` do not")
+    if plain and stage is None:
+        raise UserError("--plain needs a stage, as in `kvlab lab 4 --plain`; `kvlab stages` lists them")
+    given = {field: value for field, value in options.items() if value is not None}
+    if stage is None and (mine or piece is not None):
+        raise UserError("your piece of which stage? As in `kvlab lab 5 --mine`")
+    if stage is not None:
+        given["mine"] = mine_of(stage, mine, piece)
+    if stage is not None:  # what is wrong with the cluster is told before what is wrong with the terminal
+        stages.checked(config_of(stage, **{**DEFAULTS, **given}))
+    if not plain:
+        require_screen("`kvlab lab N --plain`, `kvlab run FILE` and `kvlab up N` do not")
+    if stage is None:
+        stage = asyncio.run(_choose(ascii_only=ascii_only))
         if stage is None:
-            stage = asyncio.run(_choose(ascii_only=ascii_only))
-            if stage is None:
-                return
-        config = stages.checked(config_of(stage, **{**DEFAULTS, **given}))
-        driver = _driver(config, world, port, data_dir)
-        if plain:
-            asyncio.run(_plain(driver, record))
-        else:
-            asyncio.run(_lab(driver, record, ascii_only=ascii_only, animate=not no_animation))
-    except UserError as error:
-        raise click.UsageError(str(error)) from None
-    except KvlabError as error:
-        raise click.ClickException(str(error)) from None
+            return
+    config = stages.checked(config_of(stage, **{**DEFAULTS, **given}))
+    driver = _driver(config, world, port, data_dir)
+    if plain:
+        asyncio.run(_plain(driver, record))
+    else:
+        asyncio.run(_lab(driver, record, ascii_only=ascii_only, animate=not no_animation))
 
 
 def require_screen(otherwise: str) -> None:

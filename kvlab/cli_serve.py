@@ -8,7 +8,7 @@ import importlib.util
 import click
 
 from kvlab import stages
-from kvlab.errors import KvlabError, UserError
+from kvlab.errors import KvlabError
 
 
 @click.command("serve")
@@ -34,10 +34,7 @@ def serve_command(stage: int | None, port: int, world: str) -> None:
     from kvlab.lab.draw.start import next_stage
 
     number = stage if stage is not None else next_stage(state.known())
-    try:
-        known = stages.find(number)
-    except UserError as error:
-        raise click.UsageError(str(error)) from None
+    known = stages.find(number)
     from kvlab.lab.serve import LabServer
 
     click.echo(f"{known.title}. Each tab of the browser has a cluster of its own.")

@@ -19,12 +19,8 @@ def stages_command(number: int | None, with_claims: bool, as_json: bool) -> None
     """List the stages, or STAGE alone: what each adds and fixes, and what is still broken after it."""
     from kvlab import stages
     from kvlab.check.claims import claims_of, table
-    from kvlab.errors import UserError
 
-    try:
-        wanted = stages.STAGES if number is None else [stages.find(number)]
-    except UserError as error:
-        raise click.UsageError(str(error)) from None
+    wanted = stages.STAGES if number is None else [stages.find(number)]
     for stage in wanted:
         claims = claims_of(stage.number) if with_claims else []
         if as_json:
@@ -46,8 +42,13 @@ def stages_command(number: int | None, with_claims: bool, as_json: bool) -> None
 def diff_command(older: int, newer: int) -> None:
     """Print the difference between the files of stage OLDER and stage NEWER."""
     from kvlab import stages
+    from kvlab.errors import UserError
 
     before, after = (_source(stages.find(number).path) for number in (older, newer))
+    if older == newer:
+        last = older == len(stages.STAGES)
+        shown = f"{older - 1} {older}` shows what it" if last else f"{older} {older + 1}` shows what the next"
+        raise UserError(f"that is one stage; `kvlab diff {shown} changes")
     old, new = before.read_text().splitlines(), after.read_text().splitlines()
     for line in difflib.unified_diff(old, new, before.name, after.name, lineterm="", n=2):
         colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from kvlab import stages
-from kvlab.cli_demo import demo_command
+from kvlab.cli import main
 from kvlab.lab.actions import hints
 from kvlab.lab.demo import SLOW_SHARE, narration_of
 from kvlab.lab.draw.narration import narration
@@ -141,7 +141,7 @@ def test_the_footer_of_a_demo_is_one_row_in_the_smallest_window() -> None:
 
 def test_the_list_names_every_demo() -> None:
     for arguments in ([], ["--list"]):
-        done = CliRunner().invoke(demo_command, arguments)
+        done = CliRunner().invoke(main, ["demo", *arguments])
         assert done.exit_code == 0
         assert [line[:8] for line in done.output.splitlines()[:9]] == [
             f"Stage {number}," for number in STAGES
@@ -149,13 +149,13 @@ def test_the_list_names_every_demo() -> None:
 
 
 def test_without_a_terminal_a_demo_says_what_to_do_instead() -> None:
-    done = CliRunner().invoke(demo_command, ["4"])
+    done = CliRunner().invoke(main, ["demo", "4"])
     assert done.exit_code == 1
     assert "--step" in done.output
 
 
 def test_a_demo_that_is_not_there_is_refused_with_those_that_are() -> None:
-    done = CliRunner().invoke(demo_command, ["12"])
+    done = CliRunner().invoke(main, ["demo", "12"])
     assert done.exit_code == 2
     assert "there are 1, 2, 3, 4, 5, 6, 7, 8, 9" in done.output
 

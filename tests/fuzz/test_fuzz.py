@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from kvlab.check.claims import CLAIMS, GUARANTEES, NEEDS, Fault
+from kvlab.cli import main
 from kvlab.cli_fuzz import fuzz_command
 from kvlab.cli_run import run_command
 from kvlab.cli_stages import stages_command
@@ -87,7 +88,7 @@ def test_the_claims_are_listed_stage_by_stage() -> None:
     assert rows["no-lost-writes"][change:].split() == ["yes", "(1)"]
     assert rows["linearizable"].split()[1:-1] == ["-"] * len(Fault)
     assert rows[rows["linearizable"].split()[-1]].endswith("(stage 5 mends it)")
-    assert CliRunner().invoke(stages_command, ["12"]).exit_code == 2
+    assert CliRunner().invoke(main, ["stages", "12"]).exit_code == 2
     told = CliRunner().invoke(stages_command, ["--claims", "--json"])
     four = next(line for line in map(json.loads, told.stdout.splitlines()) if line["number"] == 4)
     assert {claim["guarantee"] for claim in four["claims"]} == set(GUARANTEES) - {"all-siblings"}

@@ -142,7 +142,7 @@ def test_a_taken_port_is_named_and_nothing_is_started(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", port + 1)):
         with Up(tmp_path, "4", "--nodes", "3", "--port", str(port)) as cluster:
             code, complaint = cluster.end()
-        assert code == 1
+        assert code == 2
         assert f"port {port + 1}, meant for n2, is taken by " in complaint
         assert f"(process {os.getpid()})" in complaint
         assert "Traceback" not in complaint
