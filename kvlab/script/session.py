@@ -14,6 +14,7 @@ import operator
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import partial
+from math import inf, nextafter
 from random import Random
 
 import msgspec
@@ -181,6 +182,7 @@ class Session:
         """So many operations stand in the history no more."""
         self._forgotten_of: set[Key] = set()  # and they were on these keys
         self._history_max = history_max
+        self._ended_ms = -inf  # when the latest of them ended
         self.last: Result | OperationError | Changed | None = None
         """How the operation before ended; a change of the ring counts as one."""
         self._homes: dict[Key, tuple[NodeId, ...]] = {}
@@ -302,7 +304,7 @@ class Session:
     async def _operate(self, command: Put | Get | Delete) -> Result:
         """Do it, and keep it in the history."""
         via = await self.resolve(command.via) if command.via is not None else None
-        world, begun = self.world, self.world.at_ms()
+        world, begun = self.world, self._begun_ms()
         match command:
             case Put(key, value, _, w, ttl, blind, name):
                 expires = world.now_ms() + ttl if ttl is not None else None
@@ -330,6 +332,12 @@ class Session:
             via = next(iter(self.world.up()), NodeId(""))
         return self._contexts.get((via, key), Seen())
 
+    def _begun_ms(self) -> float:
+        """When an operation begins that begins now: after all that have ended, and that by the least bit, for
+        virtual time stands still from one line to the next. At one time with them it would be concurrent with
+        them, and would prove nothing."""
+        return max(self.world.at_ms(), nextafter(self._ended_ms, inf))
+
     def _remember(
         self,
         result: Result,
@@ -345,12 +353,13 @@ class Session:
             self._contexts[result.via, result.key] = Seen(result.context, values)
         elif result.kind == "delete":
             self._contexts.pop((result.via, result.key), None)
+        self._ended_ms = max(self._ended_ms, begun, self.world.at_ms())
         operation = Operation(
             result.kind,
             result.key,
             session=result.via,
             start_ms=begun,
-            end_ms=self.world.at_ms(),
+            end_ms=max(begun, self.world.at_ms()),
             outcome=result.outcome,
             value=value,
             found=result.values,
@@ -390,7 +399,7 @@ class Session:
         name = f"load{self._loads}"
 
         async def perform(kind: str, key: Key, value: bytes, via: str | None) -> Result:
-            begun = self.world.at_ms()
+            begun = self._begun_ms()
             if kind == "get":
                 result = await self.world.get(key, via=via)
                 self._remember(result, begun)
@@ -596,7 +605,7 @@ class Session:
         keys = dict.fromkeys(op.key for op in self.history if op.is_write)
         final = {}
         for key in keys:
-            begun = self.world.at_ms()
+            begun = self._begun_ms()
             final[key] = self._remember(await self.world.get(key), begun)
         return final
 

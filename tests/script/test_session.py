@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -397,3 +399,24 @@ def forgetful(main: Callable[[Session], Awaitable[list[Step]]]) -> list[Step]:
             return await main(Session(world, history_max=10))
 
     return world.run(do())
+
+
+def test_one_line_after_the_other_is_one_operation_after_the_other_though_virtual_time_stands_still() -> None:
+    """No operation ends when the next begins: a read of the old value after one of the new is a proof."""
+    text = """
+        cluster stage=5 nodes=4 repair=off chance=named
+        put  k old via k#out w=3
+        lose Keep of late from k#out to k#2
+        lose Keep of late from k#out to k#3
+        put  k new via k#out as late
+        get  k via k#1
+        lose Fetch of last from k#3 to k#1
+        get  k via k#3 as last
+        check linearizable
+    """
+    report = run(dedent(text))
+    assert report.failure is not None
+    assert report.failure.expected == "linearizable"
+    assert [op.found for op in report.failure.witness] == [(), (b"new",), (b"old",)]
+    for one, next_one in pairwise(report.history):
+        assert one.start_ms <= one.end_ms < next_one.start_ms
