@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
+import pytest
 from hypothesis import settings
 
 # Two shared cores make any deadline a coin toss. In CI the examples follow from the test alone, and a
@@ -11,3 +13,9 @@ from hypothesis import settings
 settings.register_profile("here", deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _a_folder_for_what_is_left(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What tests leave on purpose (logs of killed nodes) goes where pytest tidies up after itself."""
+    tempfile.tempdir = os.environ["TMPDIR"] = str(tmp_path_factory.mktemp("left"))

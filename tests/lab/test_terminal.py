@@ -19,7 +19,7 @@ from kvlab.trace.recording import Recording
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 30.0
-COMMAND = "from kvlab.cli_lab import lab_command; lab_command()"
+COMMAND = "from kvlab.cli import main; main()"
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
@@ -41,7 +41,7 @@ class Terminal:
 
     def start(self, *arguments: str, before: str = "") -> None:
         """`before` is run in the lab's process, before the lab."""
-        command = shlex.join([sys.executable, "-c", before + COMMAND, *arguments])
+        command = shlex.join([sys.executable, "-c", before + COMMAND, "lab", *arguments])
         environment = {
             "PYTHONPATH": str(ROOT),
             "LC_ALL": "C.UTF-8",

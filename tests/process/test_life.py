@@ -19,7 +19,7 @@ from kvlab.errors import KvlabError, OperationError, Outcome, PortTaken
 from kvlab.messages import NodeId
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
-from kvlab.world.control import Attach, Command, Response, SetLinks, ToSupervisor
+from kvlab.world.control import Attach, Command, Ready, Response, SetLinks, ToSupervisor
 from kvlab.world.process import ProcessWorld, supervisor
 from kvlab.world.process.wire import is_free
 from kvlab.world.world import NodeState
@@ -321,5 +321,42 @@ def test_what_each_process_takes_is_told_while_somebody_watches_traffic_and_not_
             told.clear()
             await until(world, all_told)
             assert told_of(told) == {"n1", "n3"}
+
+    asyncio.run(main())
+
+
+def test_a_node_that_starts_learns_where_one_listens_that_came_meanwhile() -> None:
+    class Staggered(ProcessWorld):
+        """n5 has been told what to be, and is ready only when n6 is a member."""
+
+        def __init__(self) -> None:
+            super().__init__(ClusterConfig(stage=4, nodes=4, timeout_ms=1000), port=next_ports())
+            self.told, self.may_be_ready = asyncio.Event(), False
+            self.held: tuple[supervisor.Child, Ready] | None = None
+
+        def _begin(self, child: supervisor.Child) -> None:
+            super()._begin(child)
+            if child.info.node == "n5":
+                self.told.set()
+
+        def _on_ready(self, child: supervisor.Child, ready: Ready) -> None:
+            if child.info.node == "n5" and not self.may_be_ready:
+                self.held = (child, ready)
+            else:
+                super()._on_ready(child, ready)
+
+        def let_n5_be_ready(self) -> None:
+            self.may_be_ready = True
+            if self.held is not None:
+                self._on_ready(*self.held)
+
+    async def main() -> None:
+        async with Staggered() as world:
+            joining = asyncio.ensure_future(world.add("n5"))
+            await asyncio.wait_for(world.told.wait(), 20)
+            await world.add("n6")
+            world.let_n5_be_ready()
+            await joining
+            assert world.members() == [f"n{i}" for i in range(1, 7)]
 
     asyncio.run(main())

@@ -255,11 +255,13 @@ class ProcessWorld(World):
     async def _tell_ports(self, but: Child) -> None:
         """Let all the others know where everybody listens."""
         ports = self._peer_ports()
-        for node in self.up():
-            await self.call(node, SetPeers(ports))
-        for other in self._children.values():
-            if other.info.state is NodeState.PAUSED and other is not but:
-                other.say(Ask(0, SetPeers(ports)))  # it will read this when it wakes
+        for other in list(self._children.values()):
+            if other is but or not other.begun:
+                continue  # who has not begun is told as it begins
+            if other.info.state is NodeState.UP:
+                await self.call(other.info.node, SetPeers(ports))
+            elif other.info.state in (NodeState.STARTING, NodeState.PAUSED):
+                other.say(Ask(0, SetPeers(ports)))  # it will read this when it is ready, or wakes
 
     def _spawn(self, info: NodeInfo) -> Child:
         assert self._server is not None
