@@ -351,7 +351,8 @@ def test_a_node_that_starts_learns_where_one_listens_that_came_meanwhile() -> No
                 self._on_ready(*self.held)
 
     async def main() -> None:
-        async with Staggered() as world:
+        world = Staggered()
+        async with world:
             joining = asyncio.ensure_future(world.add("n5"))
             await asyncio.wait_for(world.told.wait(), 20)
             await world.add("n6")
