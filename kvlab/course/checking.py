@@ -74,6 +74,8 @@ class _Trail:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.returned: tuple[Callable[..., object], object] | None = None
+        """What the last call was of, and what it returned."""
 
     def last(self) -> str:
         return self.calls[-1] if self.calls else ""
@@ -107,6 +109,7 @@ class Watched:
         if not callable(found):
             if self._noted.last() != name:
                 self._noted.calls.append(name)
+            self._noted.returned = None
             return found
         return lambda *args, **kwargs: _noted(self._noted, name, found, args, kwargs)
 
@@ -143,9 +146,11 @@ def _noted(
     given = [shown(arg) for arg in args] + [f"{key}={shown(value)}" for key, value in kwargs.items()]
     noted.calls.append(f"{f'{into} = ' if into else ''}{name}({', '.join(given)})")
     try:
-        return function(*(arg._made if isinstance(arg, Watched) else arg for arg in args), **kwargs)
+        got = function(*(arg._made if isinstance(arg, Watched) else arg for arg in args), **kwargs)
     except NotImplementedError as error:
         raise Unwritten(error) from error
+    noted.returned = function, got
+    return got
 
 
 def shown(value: object) -> str:
@@ -177,13 +182,20 @@ def same(got: object, expected: object, why: str = "", likely: str = "") -> None
     if type(got) is bool and type(expected) is int:
         got = int(got)
     if got != expected:
-        wrong(shown(expected), shown(got), why, likely)
+        wrong(shown(expected), shown(got), why, _likely_of(got) or likely)
 
 
 def true(holds: object, expected: str, got: object, why: str = "", likely: str = "") -> None:
     """This has to hold of what the last call returned."""
     if not holds:
-        wrong(expected, shown(got), why, likely)
+        wrong(expected, shown(got), why, _likely_of(got) or likely)
+
+
+def _likely_of(got: object) -> str:
+    """What is likely if the last call returned a thing that nobody wants, and this is it."""
+    if _trail.returned is None or _trail.returned[1] is not got:
+        return ""
+    return mistakes.returned(*_trail.returned)
 
 
 def raises(

@@ -264,7 +264,8 @@ class Run:
                 return Outcome.RAISED, with_trail(failure)
         if pieces.line_of(error, self.piece):
             failure = told(pieces.failed(error, self.piece))
-            return Outcome.RAISED, with_trail(failure, mistakes.likely(failure.got) or likely)
+            known = mistakes.likely(failure.got) or ("" if mistakes.is_slip(failure.got) else likely)
+            return Outcome.RAISED, with_trail(failure, known)
         if checking.trail() and not isinstance(error, KvlabError):
             # Ours raised, over what the piece returned.
             line = pieces.line_of(error, self.file)

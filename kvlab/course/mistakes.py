@@ -5,7 +5,11 @@ A check knows what people misunderstand who answer wrongly; of a name that was n
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
+from collections.abc import Callable
+from textwrap import dedent
 
 import msgspec
 
@@ -38,6 +42,10 @@ _MEANINGS = [
     ),
     (r"NoneType", _NONE),
     (
+        r"TypeError: tuple indices must be integers or slices, not \w+",
+        "a tuple of pairs has no names to look up; dict(pairs) has.",
+    ),
+    (
         r"AttributeError: '(\w+)' object has no attribute '(?:tell|bytes|env|r|w)'",
         "that is set by the class that you were given: `{0}.__init__` has to call super().__init__ first.",
     ),
@@ -51,6 +59,34 @@ def likely(said: str) -> str:
         if found is not None:
             return meaning.format(*found.groups())
     return _no_such_field(said)
+
+
+def is_slip(said: str) -> bool:
+    """Whether it is a slip in the writing, from which nothing follows for what its writer has understood."""
+    return said.startswith(("AttributeError", "ImportError", "NameError", "TypeError", "UnboundLocalError"))
+
+
+def returned(function: Callable[..., object], got: object) -> str:
+    """What is probably behind a thing that was returned, if it is one that nobody wants; "" if it is not."""
+    if inspect.isgenerator(got):
+        return "a method with `yield` in it makes a generator, which does nothing until it is gone through."
+    if got is None and not _returns_something(function):
+        return f"nothing is returned: there is no `return` with a value in {function.__name__}."
+    return ""
+
+
+def _returns_something(function: Callable[..., object]) -> bool:
+    """Whether there is a way out of it with a value; also where its source cannot be read."""
+    try:
+        tree = ast.parse(dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return True
+    return any(isinstance(node, ast.Return | ast.Lambda) and _is_value(node) for node in ast.walk(tree))
+
+
+def _is_value(node: ast.Return | ast.Lambda) -> bool:
+    value = node.value if isinstance(node, ast.Return) else node.body
+    return value is not None and not (isinstance(value, ast.Constant) and value.value is None)
 
 
 def _no_such_field(said: str) -> str:

@@ -125,6 +125,14 @@ def test_what_the_reader_prints_is_shown_with_the_failure(tmp_path: Path) -> Non
     assert "your code printed, at last:\n    got b'a'\n" in text_of(verdict)
 
 
+def test_what_is_wrong_with_the_answer_itself_goes_before_the_misconception_of_the_check(
+    tmp_path: Path,
+) -> None:
+    path = piece(tmp_path, "    return OVERHEAD_BYTES +", "    OVERHEAD_BYTES +")
+    verdict = graded(STORE, path, only=["check_footprint_counts_key_value_and_overhead"])
+    assert "nothing is returned: there is no `return` with a value in footprint." in text_of(verdict)
+
+
 # -- reports -------------------------------------------------------------------------------------
 
 VERDICT = Verdict(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from kvlab.course.mistakes import likely
+from kvlab.course.mistakes import is_slip, likely, returned
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,7 @@ from kvlab.course.mistakes import likely
             "AttributeError: 'Store' object has no attribute 'tell'",
             "`Store.__init__` has to call super().__init__",
         ),
+        ("TypeError: tuple indices must be integers or slices, not str", "dict(pairs) has"),
         ("AttributeError: 'Fetched' object has no attribute 'version'", "the fields of a Fetched are: copy."),
         ("ValueError: 3", ""),
     ],
@@ -33,3 +36,32 @@ from kvlab.course.mistakes import likely
 def test_an_error_of_pythons_is_told_in_the_readers_terms(error: str, said: str) -> None:
     assert said in likely(error)
     assert bool(said) == bool(likely(error))
+
+
+@pytest.mark.parametrize(
+    ("error", "slip"),
+    [("AttributeError: 'Circle' object has no attribute 'owner'", True), ("ValueError: 3", False)],
+)
+def test_a_slip_in_the_writing_says_nothing_of_what_its_writer_has_understood(error: str, slip: bool) -> None:
+    assert is_slip(error) is slip
+
+
+def prints(held: int) -> None:
+    print(held)
+
+
+def finds_nothing(held: int) -> int | None:
+    if held < 0:
+        return held
+    return None
+
+
+def one_by_one(held: int) -> Iterator[int]:
+    yield held
+
+
+def test_a_method_without_a_way_out_with_a_value_is_told_so_and_one_that_found_nothing_is_not() -> None:
+    assert returned(prints, None) == "nothing is returned: there is no `return` with a value in prints."
+    assert returned(finds_nothing, None) == ""
+    assert returned(dict[str, int]().get, None) == "", "its source cannot be read"
+    assert "generator" in returned(one_by_one, one_by_one(1))
