@@ -65,9 +65,8 @@ HEADLESS = (
 
 
 def part(module: str) -> str:
-    """kvlab.core.ring -> core; kvlab.cli_up -> cli; kvlab itself -> __init__."""
-    first = module.split(".")[1] if "." in module else "__init__"
-    return "cli" if first.startswith("cli_") else first
+    """kvlab.core.ring -> core; kvlab itself -> __init__."""
+    return module.split(".")[1] if "." in module else "__init__"
 
 
 def module_name(path: Path) -> str:

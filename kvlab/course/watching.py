@@ -1,6 +1,6 @@
 """Watch: the loop of save and verdict. What is on the screen, and which keys do something just now.
 
-The loop itself (kvlab/cli_watch.py) knows about files, keys and terminals; here are the decisions.
+The loop itself (kvlab/cli/watch.py) knows about files, keys and terminals; here are the decisions.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from kvlab.cli_run import run_command
+from kvlab.cli.run import run_command
 from kvlab.script.rehearsal import read_scenario
 from tests.worlds import fall_short
 

@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 
 from kvlab.check.claims import CLAIMS, GUARANTEES, NEEDS, Fault
 from kvlab.cli import main
-from kvlab.cli_fuzz import fuzz_command
-from kvlab.cli_run import run_command
-from kvlab.cli_stages import stages_command
+from kvlab.cli.fuzz import fuzz_command
+from kvlab.cli.run import run_command
+from kvlab.cli.stages import stages_command
 from kvlab.config import ClusterConfig
 from kvlab.fuzz.judge import Judged, Kind, MakeWorld, judge, judge_seed
 from kvlab.fuzz.plan import ORDER, plan

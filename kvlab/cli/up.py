@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kvlab.cli_options import cluster_options, config_of, mine_of, mine_options
+from kvlab.cli.options import cluster_options, config_of, mine_of, mine_options
 
 if TYPE_CHECKING:
     from kvlab.world.world import World

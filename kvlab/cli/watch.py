@@ -80,7 +80,7 @@ def watch_command(chapter: int | None) -> None:
 
 def _other(arguments: list[str]) -> None:
     """Do another command of kvlab's, and go on."""
-    from kvlab.cli_course import hint_command, solution_command
+    from kvlab.cli.course import hint_command, solution_command
 
     command = hint_command if arguments[0] == "hint" else solution_command
     with contextlib.suppress(click.exceptions.Exit):

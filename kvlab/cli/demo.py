@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kvlab import stages
-from kvlab.cli_lab import terminal_kept
+from kvlab.cli.lab import terminal_kept
 from kvlab.errors import KvlabError
 from kvlab.script.demos import about, demo, demos
 from kvlab.script.parse import Scenario

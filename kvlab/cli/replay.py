@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from kvlab.cli_lab import require_screen, terminal_kept
+from kvlab.cli.lab import require_screen, terminal_kept
 from kvlab.errors import KvlabError, UserError
 from kvlab.trace.recording import Recording
 

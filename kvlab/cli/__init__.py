@@ -12,29 +12,29 @@ from kvlab import __version__
 from kvlab.errors import KvlabError, UserError
 
 COMMANDS = {
-    "lab": ("kvlab.cli_lab:lab_command", "Open the lab: a live cluster that you watch, kill and cut."),
-    "serve": ("kvlab.cli_serve:serve_command", "Open the lab in a browser on this machine."),
-    "demo": ("kvlab.cli_demo:demo_command", "Present a stage to a room, one key a step."),
-    "up": ("kvlab.cli_up:up_command", "Run a cluster of Redis-speaking nodes until Ctrl-C."),
-    "run": ("kvlab.cli_run:run_command", "Run a scenario and judge it."),
-    "replay": ("kvlab.cli_replay:replay_command", "Look again at what was recorded, at any moment of it."),
-    "fuzz": ("kvlab.cli_fuzz:fuzz_command", "Run many seeds of a stage under faults, and judge them."),
-    "stages": ("kvlab.cli_stages:stages_command", "List the stages and what each adds."),
-    "diff": ("kvlab.cli_stages:diff_command", "Show what one stage changes in another: the lesson itself."),
-    "init": ("kvlab.cli_course:init_command", "Make a folder of your own for the exercises."),
-    "watch": ("kvlab.cli_watch:watch_command", "Check your piece each time that you save it."),
-    "check": ("kvlab.cli_check:check_command", "Check your piece of a chapter."),
-    "hint": ("kvlab.cli_course:hint_command", "Show the next hint for a chapter."),
-    "reset": ("kvlab.cli_course:reset_command", "Put a chapter's starter into place again."),
-    "solution": ("kvlab.cli_course:solution_command", "Show the reference of a chapter."),
-    "progress": ("kvlab.cli_course:progress_command", "Show how far you are."),
-    "predict": ("kvlab.cli_exercises:predict_command", "Guess what a cluster will do, and see it do it."),
-    "break": ("kvlab.cli_exercises:break_command", "Break a stage with a scenario of your own."),
-    "measure": ("kvlab.cli_exercises:measure_command", "Run a chapter's experiment."),
-    "grade": ("kvlab.cli_grade:grade_command", "Grade a folder of submissions."),
+    "lab": ("kvlab.cli.lab:lab_command", "Open the lab: a live cluster that you watch, kill and cut."),
+    "serve": ("kvlab.cli.serve:serve_command", "Open the lab in a browser on this machine."),
+    "demo": ("kvlab.cli.demo:demo_command", "Present a stage to a room, one key a step."),
+    "up": ("kvlab.cli.up:up_command", "Run a cluster of Redis-speaking nodes until Ctrl-C."),
+    "run": ("kvlab.cli.run:run_command", "Run a scenario and judge it."),
+    "replay": ("kvlab.cli.replay:replay_command", "Look again at what was recorded, at any moment of it."),
+    "fuzz": ("kvlab.cli.fuzz:fuzz_command", "Run many seeds of a stage under faults, and judge them."),
+    "stages": ("kvlab.cli.stages:stages_command", "List the stages and what each adds."),
+    "diff": ("kvlab.cli.stages:diff_command", "Show what one stage changes in another: the lesson itself."),
+    "init": ("kvlab.cli.course:init_command", "Make a folder of your own for the exercises."),
+    "watch": ("kvlab.cli.watch:watch_command", "Check your piece each time that you save it."),
+    "check": ("kvlab.cli.check:check_command", "Check your piece of a chapter."),
+    "hint": ("kvlab.cli.course:hint_command", "Show the next hint for a chapter."),
+    "reset": ("kvlab.cli.course:reset_command", "Put a chapter's starter into place again."),
+    "solution": ("kvlab.cli.course:solution_command", "Show the reference of a chapter."),
+    "progress": ("kvlab.cli.course:progress_command", "Show how far you are."),
+    "predict": ("kvlab.cli.exercises:predict_command", "Guess what a cluster will do, and see it do it."),
+    "break": ("kvlab.cli.exercises:break_command", "Break a stage with a scenario of your own."),
+    "measure": ("kvlab.cli.exercises:measure_command", "Run a chapter's experiment."),
+    "grade": ("kvlab.cli.grade:grade_command", "Grade a folder of submissions."),
     "doctor": ("kvlab.doctor:doctor_command", "Say whether this machine is fit, and what to do if not."),
     "completion": (
-        "kvlab.cli_stages:completion_command",
+        "kvlab.cli.stages:completion_command",
         "Print the line that makes your shell complete kvlab.",
     ),
 }
@@ -86,7 +86,3 @@ def main() -> None:
     """
     if "" not in sys.path:
         sys.path.append("")  # where one works: there one's own merge function is (--resolve module:name)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

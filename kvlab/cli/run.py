@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from kvlab.check.history import Operation
-from kvlab.cli_options import mine_of, mine_options
+from kvlab.cli.options import mine_of, mine_options
 from kvlab.errors import Outcome, UserError
 from kvlab.script.commands import USAGE, Predict, Say
 from kvlab.script.parse import Scenario, ScriptError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kvlab import stages
-from kvlab.cli_options import cluster_options, config_of, mine_of, mine_options
+from kvlab.cli.options import cluster_options, config_of, mine_of, mine_options
 from kvlab.config import ClusterConfig
 from kvlab.errors import KvlabError, UserError
 
