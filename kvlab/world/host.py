@@ -295,9 +295,8 @@ class Host:
                 return await self.node.on(self.me, request)  # type: ignore[arg-type,return-value]
             except OperationError:
                 raise
-            except Exception as error:  # told as if it had come from a peer
-                refused = self._refusal(error)
-                raise PeerRefused(self.me, refused.error, refused.text, refused.outcome) from error
+            except Exception as error:
+                raise self._refused_here(error) from error
         self._frames += 1
         number = self._frames
         answer: asyncio.Future[Message] = self._loop.create_future()
@@ -356,6 +355,8 @@ class Host:
                 answer = await ask(peer)
             except OperationError as error:
                 answer = error
+            except Exception as error:  # a bug on this side of the question; nobody may wait for its answer
+                answer = self._refused_here(error)
             answers.append((peer, answer))
             if waiting is not None and not waiting.done():
                 waiting.set_result(None)
@@ -483,6 +484,11 @@ class Host:
             return Refused(type(error).__name__, str(error), outcome_of(error))
         self.fault(error)
         return Refused(type(error).__name__, f"{self.me} has a bug: {error!r}", Outcome.UNKNOWN)
+
+    def _refused_here(self, error: Exception) -> PeerRefused:
+        """The same, as if it had come from a peer."""
+        refused = self._refusal(error)
+        return PeerRefused(self.me, refused.error, refused.text, refused.outcome)
 
     # -- Env: what happened ----------------------------------------------------------------------
 

@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 from functools import partial
+from typing import cast
 
 import pytest
 
 from kvlab.config import ClusterConfig
 from kvlab.core import clocks
-from kvlab.errors import OperationError, Outcome, UserError
-from kvlab.messages import Item, Siblings
+from kvlab.errors import OperationError, Outcome, PeerRefused, UserError
+from kvlab.messages import Item, Kept, NodeId, Siblings
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
 from kvlab.world.control import Result
@@ -243,6 +244,37 @@ def test_what_a_stage_raises_ends_the_run() -> None:
     world = SimWorld(ClusterConfig(stage=4, seed=1))
     with pytest.raises(ZeroDivisionError):
         world.run(main())
+
+
+def test_who_asks_several_and_stumbles_over_one_is_told_so_and_waits_for_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seen to fail: the question that raised what is no OperationError was never answered."""
+    answers: dict[str, object] = {}
+    faults: list[Exception] = []
+
+    async def main() -> None:
+        async with world:
+            host = world.host("n1")
+            monkeypatch.setattr(host, "fault", faults.append)
+
+            async def ask(peer: NodeId) -> Kept:
+                await host.sleep(1)
+                return Kept() if peer != "n2" else cast(Kept, 1 / 0)
+
+            async for peer, answer in host.each([NodeId(f"n{i}") for i in (1, 2, 3)], ask):
+                answers[peer] = answer
+
+    world = SimWorld(ClusterConfig(stage=4, seed=1))
+    world.run(main())
+    refused = answers.pop("n2")
+    assert isinstance(refused, PeerRefused)
+    assert (refused.outcome, str(refused)) == (
+        Outcome.UNKNOWN,
+        "n1 refused: n1 has a bug: ZeroDivisionError('division by zero')",
+    )
+    assert list(map(type, faults)) == [ZeroDivisionError]
+    assert answers == {"n1": Kept(), "n3": Kept()}
 
 
 @pytest.mark.parametrize("seed", range(8))
