@@ -43,5 +43,9 @@ class Actors:
     def changed(self, key: Key, copy: Copy | None, why: str) -> None:
         """The store's observer: of a key that is no longer held there is nothing to go on from."""
         if copy is None:
-            self.last.pop(key, None)
+            self.forget(key)
         self.env.changed(key, copy, why)
+
+    def forget(self, key: Key) -> None:
+        """No copy is held here that the next write of this key could go on from."""
+        self.last.pop(key, None)

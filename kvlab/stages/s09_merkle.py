@@ -183,5 +183,7 @@ class MerkleNode:
         copy, context = written(mine, request.context, actor, value, now_ms, expires_ms)
         if self.env.me in self.replicas(key):
             self.store.put(key, copy, now_ms)
+        else:
+            self.actors.forget(key)
         await self.write(key, copy, request.w)
         return context
