@@ -127,6 +127,8 @@ def _config(stage: int, options: Sequence[str]) -> ClusterConfig:
     hurry = {"timeout": 200}
     if stage == 2 or stage >= 7:
         hurry |= {"gossip": 100, "suspect": 400, "fail": 800}
+    if stage == 9:  # so that tombstones are reaped before the end
+        hurry |= {"hintttl": 2000, "grace": 13_000}
     missing = {name: ms for name, ms in hurry.items() if getattr(cluster, name) is None}
     return Rehearsal.of(msgspec.structs.replace(cluster, **missing)).config
 

@@ -6,8 +6,9 @@ Invariant: what an exchange brings is merged with what is held, never put in its
     between is not lost, and two exchanges that cross do no harm.
 Invariant: a tombstone is removed only after every home replica has confirmed that it holds this one and
     nothing else, and has done so for `grace_ms`. A replica that is away confirms nothing, and hints do not
-    live as long (core/hints.py): no older value is left that could come back. Nor does a tombstone that does
-    hide what is written after it: under a key that was removed a new actor counts (services/actors.py).
+    live as long (core/hints.py): no older value is left that could come back, unless a message was under way
+    for longer than is allowed for (UNDER_WAY_MS_MAX in check/claims.py). Nor does a tombstone that does hide
+    what is written after it: under a key that was removed a new actor counts (services/actors.py).
 Deviation: Dynamo and Riak keep a tree for each arc of the ring. Here a range is all the keys with one set of
     home replicas, on whatever arcs: they are compared with the same peers, and there are fewer trees.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kvlab.check.claims import Fault, held_to
+from kvlab.check.claims import UNDER_WAY_MS_MAX, Fault, held_to
 from kvlab.config import ClusterConfig
 from kvlab.messages import NodeId
 from kvlab.trace.events import AnyEvent, Repaired
@@ -156,6 +156,32 @@ def test_a_replica_that_was_away_for_longer_than_the_grace_does_not_bring_the_va
         assert ok(await world.get(b"k")) == ()
 
     live(9, body, durable=True, hint_ttl_ms=1000, grace_ms=GRACE_MS, **QUICK)
+
+
+@pytest.mark.parametrize("grace_ms", [GRACE_MS, 11_001])
+def test_what_is_under_way_for_longer_than_the_grace_comes_back_and_nothing_else_is_claimed(
+    grace_ms: int,
+) -> None:
+    """A bound that no store can do without: whoever forgets a tombstone must know what is still to come."""
+    config: dict[str, Any] = {"hint_ttl_ms": 1000, "grace_ms": grace_ms, **QUICK}
+    claims = held_to(ClusterConfig(stage=9, **config), [Fault.DELAY])
+    claimed = "no-resurrection" in {claim.guarantee for claim in claims}
+
+    async def body(world: SimWorld) -> None:
+        first, _, late = await world.replicas(b"k")
+        await world.slow(first, late, UNDER_WAY_MS_MAX)
+        ok(await world.put(b"k", b"v", via=first))
+        await world.slow(first, late, 0)  # the value is under way
+        ok(await world.delete(b"k", via=first))
+        await world.sleep(UNDER_WAY_MS_MAX / 1000 - 0.5)
+        assert (await reaped(world)) is not claimed  # a grace of 3 s is over, and all homes have held it
+        await world.sleep(1)
+        assert ok(await world.get(b"k")) == (() if claimed else (b"v",))
+        await until(world, lambda: reaped(world), 30)
+        assert (await agree(world, b"k")) is claimed
+
+    assert claimed is (grace_ms > GRACE_MS)
+    live(9, body, **config)
 
 
 def tombstones(world: SimWorld) -> int:
