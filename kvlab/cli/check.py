@@ -38,7 +38,8 @@ def check_command(
     """
     from kvlab.course import reports, workspace
     from kvlab.course.grading import graded
-    from kvlab.course.tell import told
+    from kvlab.course.page import width
+    from kvlab.course.tell import next_steps, told
     from kvlab.stages import pieces
 
     try:
@@ -65,7 +66,10 @@ def check_command(
         click.echo(reports.as_json(verdict))
     else:
         again = f"kvlab check {chapter}" + (f" --piece {shlex.quote(str(piece))}" if piece else "")
-        for line, colour in told(verdict, again, whole=whole):
+        lines = told(verdict, again, whole=whole, columns=width())
+        if mine is not None and verdict.passed and not only:
+            lines += [("", ""), *next_steps(verdict.chapter)]
+        for line, colour in lines:
             click.echo(
                 click.style(line, bold=True) if colour == "bold" else click.style(line, fg=colour or None)
             )

@@ -9,6 +9,7 @@ import click
 
 from kvlab.course import workspace
 from kvlab.course.hints import hints
+from kvlab.course.page import reflowed
 from kvlab.course.workspace import EXERCISES, Workspace
 from kvlab.errors import KvlabError, UserError
 from kvlab.stages import pieces
@@ -60,7 +61,7 @@ def hint_command(chapter: int | None, again: bool) -> None:
         for number, hint in enumerate(known[:upto] if again else known[upto - 1 : upto], start=1):
             shown = number if again else upto
             click.echo(click.style(f"Hint {shown} of {len(known)}: {hint.title}", bold=True))
-            click.echo(f"\n{hint.text}\n")
+            click.echo(f"\n{reflowed(hint.text)}\n")
         if upto > had:
             mine.note(of.number, "hint", str(upto))
         if upto < len(known):

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from kvlab.course import workspace
+from kvlab.course.page import filled, width
 from kvlab.course.workspace import Workspace
 from kvlab.errors import KvlabError, UserError
 from kvlab.script.parse import ScriptError
@@ -45,7 +46,7 @@ def predict_command(chapter: int, answers: str | None) -> None:
         given = _choices(answers, len(questions(scenario)))
 
         def ask(question: Question) -> int | None:
-            click.echo(click.style(f"\n{question.number}. {question.text}", bold=True))
+            click.echo("\n" + click.style(filled(question.text, f"{question.number}. "), bold=True))
             for number, choice in enumerate(question.choices, start=1):
                 click.echo(f"   {number}  {choice}")
             if given is not None:
@@ -60,7 +61,7 @@ def predict_command(chapter: int, answers: str | None) -> None:
             else:
                 click.echo(click.style(f"   no, it is: {right}", fg="red"))
 
-        found = ask_all(scenario, ask, tell, lambda text: click.echo(f"   {text}"))
+        found = ask_all(scenario, ask, tell, lambda text: click.echo(filled(text, "   ")))
     except KvlabError as error:
         raise click.UsageError(str(error)) from None
     correct = sum(answered.correct for answered in found)
@@ -114,7 +115,7 @@ def break_command(chapter: int, file: Path | None) -> None:
         sys.exit(2)
     match tried.became:
         case Became.BROKEN:
-            click.echo(click.style(f"{guarantee} is broken: {tried.sentence}", fg="green"))
+            click.echo(click.style(filled(f"{guarantee} is broken: {tried.sentence}"), fg="green"))
             if mine is not None:
                 mine.note(chapter, "break", file.name)
         case Became.HELD:
@@ -152,7 +153,7 @@ def measure_command(chapter: int, csv_file: Path | None, quick: bool) -> None:
         table = measured(of, quick=quick, tell=lambda text: click.echo(text, err=True))
     except KvlabError as error:
         raise click.UsageError(str(error)) from None
-    for line in as_lines(table):
+    for line in as_lines(table, width()):
         click.echo(line)
     mine = _mine()
     if csv_file is None and mine is not None:

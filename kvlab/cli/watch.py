@@ -25,6 +25,7 @@ def watch_command(chapter: int | None) -> None:
     from kvlab.course import workspace
     from kvlab.course.grading import graded
     from kvlab.course.hints import hints
+    from kvlab.course.page import width
     from kvlab.course.watching import Stand
     from kvlab.stages import pieces
 
@@ -44,7 +45,7 @@ def watch_command(chapter: int | None) -> None:
     def show(now: Stand, *, whole: bool = False) -> None:
         if sys.stdout.isatty():
             click.clear()
-        for line, colour in now.screen(mine.piece(now.chapter), whole=whole):
+        for line, colour in now.screen(mine.piece(now.chapter), whole=whole, columns=width()):
             click.echo(
                 click.style(line, bold=True) if colour == "bold" else click.style(line, fg=colour or None)
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kvlab.course.page import WIDTH_MAX, filled
 from kvlab.course.verdict import Check, Failure, Outcome, Verdict
 
 MARKS = {Outcome.PASSED: "ok", Outcome.TO_DO: "..", Outcome.NOT_TRIED: "--"}
@@ -18,7 +19,7 @@ Line = tuple[str, str]
 """A line and its colour."""
 
 
-def told(verdict: Verdict, again: str, *, whole: bool = False) -> list[Line]:
+def told(verdict: Verdict, again: str, *, whole: bool = False, columns: int = WIDTH_MAX) -> list[Line]:
     """The verdict. `again`: how `kvlab check` was called; `whole`: every failure, and not the first alone."""
     lines: list[Line] = [(f"chapter {verdict.chapter}: {verdict.title}", "bold"), ("", "")]
     if verdict.broken:
@@ -27,11 +28,12 @@ def told(verdict: Verdict, again: str, *, whole: bool = False) -> list[Line]:
         return [*lines, *_problem(verdict.problem), ("", ""), (f"again     {again}", "")]
     for check in verdict.checks:
         colour = COLOURS.get(check.outcome, "red")
-        lines.append((f"  {MARKS.get(check.outcome, 'no')}  {check.rule}", colour))
+        mark = f"  {MARKS.get(check.outcome, 'no')}  "
+        lines += ((line, colour) for line in filled(check.rule, mark, columns=columns).splitlines())
     lines.append(("", ""))
     shown = [check for check in verdict.checks if check.failure is not None]
     for check in shown if whole else shown[:1]:
-        lines += [*failure(check, again, verdict.seed), ("", "")]
+        lines += [*failure(check, again, verdict.seed, columns), ("", "")]
     lines.append((summary(verdict), "green" if verdict.passed else ""))
     return lines
 
@@ -44,6 +46,12 @@ def summary(verdict: Verdict) -> str:
     return f"{verdict.score} of {count} checks pass ({verdict.seconds:.1f} s)"
 
 
+def next_steps(number: int) -> Iterator[Line]:
+    """What there is to do with a piece that passes."""
+    yield f"See it run: kvlab lab {number} --mine", "bold"
+    yield f"And then: kvlab predict {number}, kvlab break {number}, kvlab measure {number}", ""
+
+
 def _problem(problem: Failure) -> Iterator[Line]:
     first, *others = problem.got.splitlines()
     place = f"{problem.file}{f', line {problem.line}' if problem.line else ''}"
@@ -54,11 +62,11 @@ def _problem(problem: Failure) -> Iterator[Line]:
         yield f"    {problem.code}", ""
 
 
-def failure(check: Check, again: str, seed: int) -> Iterator[Line]:
+def failure(check: Check, again: str, seed: int, columns: int = WIDTH_MAX) -> Iterator[Line]:
     """Why one check has not passed."""
     found = check.failure
     assert found is not None
-    yield check.rule, "bold"
+    yield from ((line, "bold") for line in filled(check.rule, columns=columns).splitlines())
     if check.outcome is Outcome.TO_DO:
         place = f" ({found.file}, line {found.line})" if found.line else ""
         yield f"  {found.got}{place}. That is where one starts.", "yellow"
@@ -75,10 +83,12 @@ def failure(check: Check, again: str, seed: int) -> Iterator[Line]:
     if found.line:
         yield f"  at        {found.file}, line {found.line}: {found.code}", "red"
     if found.why:
-        yield f"  because   {found.why}", ""
+        yield from ((line, "") for line in filled(found.why, "  because   ", columns=columns).splitlines())
     if found.likely:
         yield "", ""
-        yield from ((line, "cyan") for line in wrapped("likely", found.likely))
+        yield from (
+            (line, "cyan") for line in filled(found.likely, "  likely    ", columns=columns).splitlines()
+        )
     if found.trail:
         yield "", ""
         yield "  the smallest that shows it:", ""
@@ -95,15 +105,3 @@ def failure(check: Check, again: str, seed: int) -> Iterator[Line]:
             yield f"  {line}", ""
     yield "", ""
     yield f"  again     {again} --only {check.name}{f' --seed {seed}' if seed != 1 else ''}", ""
-
-
-def wrapped(title: str, text: str, width: int = 96) -> Iterator[str]:
-    """A paragraph beside its title."""
-    line = ""
-    for word in text.split():
-        if line and len(line) + 1 + len(word) > width - 12:
-            yield f"  {title:<10}{line}"
-            title, line = "", word
-        else:
-            line = f"{line} {word}".strip()
-    yield f"  {title:<10}{line}"

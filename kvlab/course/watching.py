@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from kvlab.course.tell import Line, told
+from kvlab.course.page import WIDTH_MAX, filled
+from kvlab.course.tell import Line, next_steps, told
 from kvlab.course.verdict import Outcome, Verdict
 from kvlab.stages.pieces import Chapter
 
@@ -45,20 +46,17 @@ class Stand(msgspec.Struct, frozen=True):
             keys["a"] = "all failures"
         return {**keys, "q": "quit"}
 
-    def screen(self, file: Path, *, whole: bool = False) -> Iterator[Line]:
+    def screen(self, file: Path, *, whole: bool = False, columns: int = WIDTH_MAX) -> Iterator[Line]:
         """What is shown."""
         if self.untouched:
-            yield (
-                "All of it is red: that is where one starts. Nothing is broken, it is only not written yet.",
-                "",
-            )
+            red = "All of it is red: that is where one starts. Nothing is broken, it is only not written yet."
+            yield from ((line, "") for line in filled(red, columns=columns).splitlines())
             yield f"Open {file} in your editor, and save it as often as you like.", "bold"
             yield "", ""
-        yield from told(self.verdict, f"kvlab check {self.chapter.number}", whole=whole)
+        again = f"kvlab check {self.chapter.number}"
+        yield from told(self.verdict, again, whole=whole, columns=columns)
         yield "", ""
         if self.verdict.passed:
-            number = self.chapter.number
-            yield f"See it run: kvlab lab {number} --mine", "bold"
-            yield f"And then: kvlab predict {number}, kvlab break {number}, kvlab measure {number}", ""
+            yield from next_steps(self.chapter.number)
             yield "", ""
         yield "   ".join(f"{key}: {what}" for key, what in self.keys.items()), "bright_black"

@@ -52,7 +52,8 @@ def test_an_experiment_has_a_table_a_plot_and_a_csv(number: int) -> None:
     assert len(set(values)) > 1, "nothing was measured"
     assert len(set(theory)) > 1
     shown = "\n".join(as_lines(table))
-    assert all(column in shown for column in table.columns)
+    assert all(word in shown for column in table.columns for word in column.split())
+    assert all(len(line) <= 80 for line in as_lines(table, 80)), "it fits a small terminal"
     assert "#" in shown
     assert len(list(csv.reader(io.StringIO(as_csv(table))))) == len(table.rows) + 1
 

@@ -1,0 +1,53 @@
+"""Text in the terminal: as wide as it is, with no word cut in two."""
+
+from __future__ import annotations
+
+import pytest
+
+from kvlab.course.measuring import Table, as_lines
+from kvlab.course.page import WIDTH_MAX, filled, reflowed, width
+from kvlab.course.tell import told
+from kvlab.course.verdict import Check, Failure, Outcome, Verdict
+
+
+@pytest.mark.parametrize(("terminal", "columns"), [("60", 60), ("200", WIDTH_MAX)])
+def test_it_is_as_wide_as_the_terminal_and_no_wider_than_one_reads(
+    terminal: str, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", terminal)
+    assert width() == columns
+
+
+def test_a_paragraph_stands_beside_what_comes_before_it() -> None:
+    assert filled("one two three", "1. ", columns=10) == "1. one two\n   three"
+    assert filled("a `--long-option` stays", columns=8) == "a\n`--long-option`\nstays"
+
+
+def test_paragraphs_and_items_are_filled_anew_and_code_stays_as_it_is() -> None:
+    before = "one two\nthree\n\n"
+    kept = "    code   here\n    and here\n\n"
+    items = "* an item\n  goes on\n* another\n\n```text\na  b\n```"
+    assert reflowed(before + kept + items, columns=12) == before + kept + items
+    assert reflowed(before + kept + items, columns=80) == (
+        "one two three\n\n" + kept + items.replace("item\n  goes", "item goes")
+    )
+
+
+def test_a_verdict_in_a_small_terminal_cuts_no_word_in_two() -> None:
+    failure = Failure(call="f(1)", expected="2", got="3", why="because " * 20, likely="likely " * 20)
+    verdict = Verdict(
+        1, "A store", "store.py", 1, (Check("check_a", "rule " * 30, Outcome.FAILED, 0, failure),)
+    )
+    lines = [line for line, _ in told(verdict, "kvlab check 1", columns=50)]
+    assert max(map(len, lines)) <= 50
+    assert sum("because" in line for line in lines) > 2
+
+
+def test_the_names_of_columns_stand_in_more_lines_where_the_table_would_be_too_wide() -> None:
+    names = ("x", "one of the long names", "theory")
+    table = Table(
+        title="T", columns=names, rows=((1, 2.5, 3), (2, 1.5, 1)), measured=names[1], theory="theory"
+    )
+    wide, narrow = (list(as_lines(table, columns)) for columns in (80, 24))
+    assert wide[2] == "  x  one of the long names  theory"
+    assert narrow[2:4] == ["     one of the", "  x  long names  theory"]
