@@ -144,6 +144,16 @@ def drawn(seen: View, size: tuple[int, int] = (120, 40), theme: Theme | None = N
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40), (200, 60)])
+def test_where_no_line_is_at_work_the_file_is_shown_all_the_same(size: tuple[int, int]) -> None:
+    pure = parsed(
+        "chapters/04_replication/placement.py", "import kvlab\n\n\ndef preference_list(ring):\n    ...\n"
+    )
+    screen = drawn(view(births(), put(), stage=4, source=pure), size)
+    assert any("No line of this file is at work" in line for line in screen)
+    assert any(line.startswith("    4  def preference_list(ring):") for line in screen)
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40), (200, 60)])
 def test_the_line_at_work_is_always_on_the_screen_and_its_method_named(size: tuple[int, int]) -> None:
     seen = view(births(), late_put(), stage=5, source=TINY)
     assert seen.op is not None

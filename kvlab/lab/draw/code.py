@@ -72,8 +72,9 @@ def _code(
             x, 1, fit(text, max(0, width - x - 1), theme.glyphs.more), theme.style(colour, bold=True)
         )
     if found is None:
-        note = "No line of this file: what nodes of several stages share, or the world itself, did it."
-        canvas.put(1, 3, fit(note, width - 2, theme.glyphs.more), theme.style())
+        note = "No line of this file is at work just now: what calls it did this, or the world itself."
+        canvas.put(1, 2, fit(note, width - 2, theme.glyphs.more), theme.style())
+        _from_the_first_method(canvas, source, theme)
         return canvas
     _lines_around(canvas, source, found.line, theme)
     return canvas
@@ -88,6 +89,15 @@ def _header(canvas: Canvas, source: Source, found: Place | None, theme: Theme) -
     room = canvas.width - x - len(where) - 4
     x = canvas.put(x, 0, fit(source.path, room, theme.glyphs.more), theme.style(TEXT, bold=True))
     canvas.put(x + 2, 0, where, theme.style(ACCENT, bold=True))
+
+
+def _from_the_first_method(canvas: Canvas, source: Source, theme: Theme) -> None:
+    """A piece that only computes is never at work when a message is sent; whose it is wants to see it all the
+    same."""
+    first = min((method.first for method in source.methods), default=1)
+    for y, number in enumerate(range(first, len(source.lines) + 1), start=4):
+        if y < canvas.height:
+            _line(canvas, y, source, number, marked=False, bright=True, theme=theme)
 
 
 def _lines_around(canvas: Canvas, source: Source, line: int, theme: Theme) -> None:
