@@ -139,8 +139,9 @@ class ReplicasMissing(OperationError):
             parts.append(
                 f"believed failed, and not asked: {', '.join(failed)} (restart them or heal the network)"
             )
-        if doing != "the read":
-            parts.append("it is perhaps done" if perhaps else "nothing was done")
+        ending = "it is perhaps done" if perhaps else "nothing was done"
+        if doing != "the read" and not parts[-1].endswith(ending):  # as a refusal may that says the same
+            parts.append(ending)
         super().__init__("; ".join(parts))
 
 

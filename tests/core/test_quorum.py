@@ -26,6 +26,12 @@ def test_a_write_that_some_replica_has_is_perhaps_written() -> None:
     assert "heard from n1; n2 refused: no; n3 refused: no; it is perhaps done" in str(missing)
 
 
+def test_what_a_refusal_has_said_of_the_write_is_not_said_again() -> None:
+    tally = Tally(1, [N1])
+    tally.add(N1, PeerRefused("n1", "QuorumNotReached", "silent: n2; it is perhaps done", Outcome.UNKNOWN))
+    assert str(tally.missing("the write")).endswith("n1 refused: silent: n2; it is perhaps done")
+
+
 def test_a_silent_replica_may_have_it_too() -> None:
     tally = Tally(1, [N1])
     tally.add(N1, PeerSilent("n1", 500))
