@@ -197,6 +197,8 @@ def _not_in_hand(view: View) -> str:
 
 
 def _nothing_to_choose(view: View) -> str:
+    if view.tab == "data":
+        return "" if len(view.keys) > 1 else "there is no other key to choose yet"
     return _not_in_hand(view) if view.tab == "messages" else ""
 
 
@@ -332,14 +334,14 @@ ACTIONS = (
         help="x and its number: hand over its keys and leave the ring",
     ),
     Action(
-        key="up", name="upwards", label="up", tabs=("messages", "load"),
+        key="up", name="upwards", label="up", tabs=("data", "messages", "load"),
         why_not=_nothing_to_choose, in_footer=False,
-        help="messages: choose another one; load: more or fewer operations a second",
+        help="data, messages: choose another one; load: more or fewer operations a second",
     ),
     Action(
-        key="down", name="downwards", label="choose", typed="down", tabs=("messages", "load"),
+        key="down", name="downwards", label="choose", typed="down", tabs=("data", "messages", "load"),
         why_not=_nothing_to_choose,
-        help="messages: choose another one; load: more or fewer operations a second",
+        help="data, messages: choose another one; load: more or fewer operations a second",
     ),
     Action(
         key="enter", name="deliver", label="deliver", tabs=("messages",),

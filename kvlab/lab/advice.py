@@ -5,6 +5,7 @@ from __future__ import annotations
 from kvlab.lab.draw.canvas import shown
 from kvlab.lab.view import View
 from kvlab.messages import NodeId
+from kvlab.trace.events import MessageDropped
 
 
 def advice(view: View) -> str:
@@ -15,7 +16,10 @@ def advice(view: View) -> str:
     if not view.in_state("up"):
         if not down and not paused:
             return "Nobody is up yet."
-        return f"Nobody is up. Press {'r' if down else 'z'} and then {(down or paused)[0][1:]}."
+        first = (down or paused)[0][1:]
+        if down and not view.stage.ring and not view.stage.mirrored:
+            return f"Nobody is up. Press r and then {first} to restart it; then g: what is left?"
+        return f"Nobody is up. Press {'r' if down else 'z'} and then {first}."
     if view.tab == "messages" and view.in_hand and view.message:
         return "Enter delivers the chosen message now, d drops it, t doubles it; n is a step."
     if view.loading:
@@ -53,12 +57,28 @@ def _looking_back(view: View) -> str:
 
 def _across_the_cut(view: View) -> str:
     """What a cut makes visible at this stage."""
+    if not view.stage.mirrored and _met_the_cut(view):
+        return "Press h to heal the cut; then g to read, and 3 to see who holds what."
     if not view.stage.mirrored:
         return "Press w to write across the cut; then h to heal it, and g to see what is left."
     if any(node.missing for node in view.nodes):
         return "Writes are locked: press g to read, then h to heal the cut, and w to write."
     other = view.groups[-1][-1]
     return f"Press w to write here, type :put {shown(view.key, 12)} x via {other} to write there; then h."
+
+
+def _met_the_cut(view: View) -> bool:
+    """Whether the operation shown has lost messages at it."""
+    events = () if view.op is None else view.op.events
+    return any(isinstance(event, MessageDropped) and event.why == "partition" for event in events)
+
+
+def _written_without(view: View, dead: NodeId) -> bool:
+    """Whether the operation shown is a write that was begun when this node was down already."""
+    node, op = view.node(dead), view.op
+    if node is None or node.gone_ms is None or op is None:
+        return False
+    return op.kind == "put" and op.started_ms >= node.gone_ms
 
 
 def _with_one_down(view: View, dead: NodeId) -> str:
@@ -74,6 +94,9 @@ def _with_one_down(view: View, dead: NodeId) -> str:
             return f"Press w to write {key}: a stand-in keeps it for {dead}; then r and {number}."
         case 9:
             return f"Press r and {number}, read nothing, and press 3: its replicas mend what it lost."
+        case _ if _written_without(view, dead):
+            how = "" if view.durable else ", empty"
+            return f"Press r and {number} to restart {dead}{how}; then g to read {key}."
         case _:
             return f"Press w to write without {dead}; then r and {number} to restart it, and g to read."
 

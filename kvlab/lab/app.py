@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from shlex import quote
 from typing import Any, ClassVar
@@ -37,10 +37,10 @@ from kvlab.lab.driver import Driver
 from kvlab.lab.leaving import leave_at_signals
 from kvlab.lab.narrate import messages, result_of
 from kvlab.lab.source import Source, source_of
-from kvlab.lab.view import Narration, Tab, View, counted, view_of
+from kvlab.lab.view import Narration, Tab, View, counted, key_rows, view_of
 from kvlab.lab.when import parse_when
 from kvlab.lab.wire import on_wire
-from kvlab.messages import NodeId, OpId
+from kvlab.messages import Key, NodeId, OpId
 from kvlab.script.help import Page, help_on
 from kvlab.script.parse import ScriptError, parse_line
 from kvlab.script.rehearsal import Rehearsal
@@ -113,6 +113,7 @@ class LabApp(App[None]):
     LabCanvas {{ layer: base; width: 100%; height: 100%; background: {BACKGROUND}; }}
     CommandLine {{ layer: above; dock: top; height: 1; border: none; padding: 0 1; display: none;
                    background: {BACKGROUND}; color: {TEXT}; }}
+    CommandPalette SearchIcon {{ display: none; }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
@@ -169,6 +170,8 @@ class LabApp(App[None]):
         self.tab: Tab = "cluster"
         self.picked = ""
         """The message chosen in the messages tab."""
+        self.key: Key | None = None
+        """The key chosen in the data tab, until another operation is shown; None: that of the operation."""
         self.heartbeats = False
         self.load_rate = LOAD_RATE
         self._tab_before: Tab = "cluster"
@@ -261,7 +264,7 @@ class LabApp(App[None]):
     async def replace_driver(self, driver: Driver) -> None:
         """Go on with another cluster of the same kind, not yet started: this one is ended, and forgotten."""
         old, self.driver = self.driver, driver
-        self.cluster_ready, self.selected, self._newest = False, None, (0, None)
+        self.cluster_ready, self.selected, self.key, self._newest = False, None, None, (0, None)
         driver.watch(self.on_cluster_event)
         self._dirty = True
         await old.close()
@@ -297,7 +300,7 @@ class LabApp(App[None]):
         """An operation that begins is what one wants to see; not so while going back in time."""
         place, newest = self.driver.timeline.at, next(reversed(self.model.operations), None)
         if newest != self._newest[1] and place > self._newest[0]:
-            self.selected, self._chosen = None, -1
+            self.selected, self._chosen, self.key = None, -1, None
         self._newest = (place, newest)
 
     def _change_notice(self, now_s: float) -> None:
@@ -324,7 +327,7 @@ class LabApp(App[None]):
         """What is to be shown now."""
         driver = self.driver
         self._follow_operations()
-        view = view_of(self.model, self.selected, driver.shown_ms())
+        view = view_of(self.model, self.selected, driver.shown_ms(), self.key)
         view = msgspec.structs.replace(view, narration=self.narration())
         starting = driver.behind and not any(node.state != "starting" for node in view.nodes)
         question = ""
@@ -346,6 +349,7 @@ class LabApp(App[None]):
             chosen=self._chosen,
             source=self._source,
             moving=self.animate_messages,
+            keys=key_rows(self.model) if self.tab == "data" else (),
             **self._wire(),
             **self._loading(),
         )
@@ -495,7 +499,12 @@ class LabApp(App[None]):
                 raise AssertionError(f"no such action: {name}")
 
     def _go(self, view: View, by: int) -> None:
-        """Up or down: another message, or another rate of the load, which goes on with that."""
+        """Up or down: another key, another message, or another rate of the load, which goes on with that."""
+        if view.tab == "data":
+            keys = [row.key for row in view.keys]
+            at = keys.index(view.key) + by if view.key in keys else 0
+            self.key = keys[min(max(0, at), len(keys) - 1)]
+            return
         if view.tab == "messages":
             names = [row.name for row in view.wire_shown]
             at = names.index(view.message) + by
@@ -539,7 +548,7 @@ class LabApp(App[None]):
         """The wheel goes through what is listed, as the keys of the open tab do."""
         if self.tab in ("operation", "code"):
             self.action_act(("event_before", "event_after")[way])
-        elif self.tab in ("messages", "load"):
+        elif self.tab in ("data", "messages", "load"):
             self.action_act(("upwards", "downwards")[way])
 
     def action_cancel(self) -> None:
@@ -692,6 +701,7 @@ class LabApp(App[None]):
         assert view.op is not None
         at = min(max(0, view.op.place - 1 + by), len(names) - 1)
         self.selected, self._chosen = None if at == len(names) - 1 else names[at], -1
+        self.key = None
         self._dirty = True
 
     def _choose(self, view: View, by: int) -> None:
@@ -704,9 +714,21 @@ class LabApp(App[None]):
 
 
 def theme_for(*, ascii: bool) -> Theme:
-    """What this terminal can show: NO_COLOR and an encoding without Unicode are honoured."""
+    """What this terminal can show: NO_COLOR, and a locale or an encoding without Unicode, are honoured."""
     encoding = (getattr(sys.__stdout__, "encoding", None) or "").lower()
-    return Theme(colour=not os.environ.get("NO_COLOR"), ascii=ascii or not encoding.startswith("utf"))
+    plain = not encoding.startswith("utf") or locale_asked_for(os.environ) in ("C", "POSIX")
+    return Theme(colour=not os.environ.get("NO_COLOR"), ascii=ascii or plain)
+
+
+def locale_asked_for(environ: Mapping[str, str]) -> str:
+    """The locale of characters as its user has set it, "" if not at all.
+
+    Python writes UTF-8 also where that is C, and says so in LC_CTYPE (PEP 538): that is not the user's word.
+    """
+    ctype = environ.get("LC_CTYPE", "")
+    if ctype in ("C.UTF-8", "C.utf8", "UTF-8") and environ.get("LANG") in ("C", "POSIX"):
+        ctype = ""
+    return environ.get("LC_ALL") or ctype or environ.get("LANG", "")
 
 
 async def run_lab(app: LabApp) -> None:

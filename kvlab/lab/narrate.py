@@ -6,7 +6,7 @@ They say what the reader can check on the screen, and name one key to press.
 from __future__ import annotations
 
 from kvlab.lab.advice import advice
-from kvlab.lab.draw.canvas import shown
+from kvlab.lab.draw.canvas import short_ms, shown
 from kvlab.lab.draw.panels import size_of
 from kvlab.lab.verdict import listed
 from kvlab.lab.view import Shot, View, counted
@@ -21,6 +21,7 @@ from kvlab.trace.events import (
     Hinted,
     LinkChanged,
     Locked,
+    MessageDropped,
     NodeDied,
     NodeFault,
     NodeKilled,
@@ -110,6 +111,8 @@ def happened(view: View) -> str:
             return f"{node} has mended the copy of {shown(key, 20)} at {peer}."
         case Exchanged():
             return _exchanged(view.latest)
+        case MessageDropped(node=node, to=to, kind=kind):
+            return f"The {kind} from {node} to {to} was dropped by hand. It never arrives; nobody is told."
         case ClockSkewed(node=node, skew_ms=skew):
             return f"The clock of {node} is wrong by {skew / 1000:+g} s, and it does not know."
         case EventsLost(node=node, count=count):
@@ -192,12 +195,13 @@ def _operation(op: Shot, view: View) -> str:
         verb = {"put": "writes", "get": "reads", "delete": "deletes"}.get(op.kind, "works on")
         return f"{op.via} {verb} {key}{waiting}.{slow}"
     if op.outcome != "ok":
-        claim = "nothing was written" if op.outcome == "failed" else "it is perhaps written, perhaps not"
-        if op.kind == "get":
-            claim = "nothing is known of the value"
         silent = f" {listed(op.silent)} did not answer." if op.silent else ""
-        return f"The {op.kind} of {key} is {op.outcome}: {claim}.{silent}"
-    took = f"in {op.took_ms:.0f} ms" if op.took_ms >= 1 else f"in {op.took_ms:.1f} ms"
+        if op.kind == "get":
+            return f"The get of {key} has failed: nothing is known of the value.{silent}"
+        if op.outcome == "failed":
+            return f"The {op.kind} of {key} has failed: nothing was written.{silent}"
+        return f"What became of the {op.kind} of {key} is unknown: perhaps written, perhaps not.{silent}"
+    took = f"in {op.took_ms:.0f} ms" if op.took_ms >= 1 else f"in {short_ms(op.took_ms)}"
     if op.kind == "get":
         found = " and ".join(shown(value, 20) for value in op.values)
         return f"{op.via} read {key}: {found or 'no such key'}, {took}.{_of_read(op)}"

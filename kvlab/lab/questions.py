@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from kvlab.lab.view import Shot
+from kvlab.lab.view import Shot, View
 from kvlab.messages import NodeId
 from kvlab.trace.events import (
     Delivered,
@@ -117,8 +117,23 @@ def ended(op: Shot) -> OpEnded | None:
     return next((event for event in op.events if isinstance(event, OpEnded)), None)
 
 
-def enough(op: Shot, questions: Iterable[Question]) -> Question | None:
-    """The question whose answer let the coordinator answer its client; None if it has not said ok."""
+def need(view: View) -> int | None:
+    """From how many replicas the operation shown has to hear, as far as the cluster says so."""
+    if view.op is None or not view.stage.quorum:
+        return None
+    return view.r if view.op.kind == "get" else view.w
+
+
+SAME_TURN_MS = 1.0
+"""What arrives so soon after the decisive answer may be told before the coordinator has acted on that."""
+
+
+def enough(op: Shot, questions: Iterable[Question], need: int | None = None) -> Question | None:
+    """The question whose answer let the coordinator answer its client; None if it has not said ok.
+
+    `need` is how many replicas it has to hear from, if that is known: that answer decides, also if others
+    came in the same moment. A request may have had a number of its own: `need` alone will not do.
+    """
     end = ended(op)
     if end is None or end.outcome != "ok":
         return None
@@ -130,4 +145,13 @@ def enough(op: Shot, questions: Iterable[Question]) -> Question | None:
         and question.answered_ms <= end.at_ms
         and not question.refused
     ]
-    return max(counted, key=lambda question: question.answered_ms or 0.0) if counted else None
+    counted.sort(key=lambda question: question.answered_ms or 0.0)
+    if not counted:
+        return None
+    last = counted[-1]
+    same = [question for question in counted if question.kind == last.kind or question.local]
+    if need is not None and need < len(same):
+        decisive = same[need - 1]
+        if (last.answered_ms or 0.0) - (decisive.answered_ms or 0.0) <= SAME_TURN_MS:
+            return decisive
+    return last

@@ -92,11 +92,9 @@ def _of_versions(held: Sequence[Held], final: Version) -> list[str]:
     for one in held:
         if one.copy != final:
             late_ms = final.stamp_ms - one.copy.stamp_ms if isinstance(one.copy, Version) else None
-            behind.setdefault(_late(late_ms), []).append(one.node)
-    told = [
-        f"{listed(nodes)} {_verb(nodes)} behind: {why}, so {_value(final.value)} replaces it."
-        for why, nodes in behind.items()
-    ]
+            why = _late(late_ms) + (f", so {_value(final.value)} replaces it" if late_ms is not None else "")
+            behind.setdefault(why, []).append(one.node)
+    told = [f"{listed(nodes)} {_verb(nodes)} behind: {why}." for why, nodes in behind.items()]
     return told or [_same(len(held))]
 
 

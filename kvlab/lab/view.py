@@ -15,8 +15,9 @@ import msgspec
 from kvlab import stages
 from kvlab.core.placement import preference_list
 from kvlab.core.ring import Ring
+from kvlab.lab.keys import KeyRow, in_conflict, keys_of, known_keys
 from kvlab.lab.source import Source
-from kvlab.lab.wire import OffWire, OnWire, off_wire, on_wire
+from kvlab.lab.wire import Arrived, OffWire, OnWire, arrived, off_wire, on_wire
 from kvlab.messages import Copy, Key, NodeId, OpId, RingSpec
 from kvlab.script.help import Page
 from kvlab.stages import Stage
@@ -222,6 +223,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     r: int | None = None
     w: int | None = None
     """How many replicas have to answer, where the cluster says so."""
+    choice: str = "cp"
+    """What mirrors do while the network is cut: cp or ap."""
     op: Shot | None = None
     chosen: int = -1
     """Which event of the operation is looked at; -1 is the last."""
@@ -240,6 +243,10 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """Who holds what of the key shown: its home replicas in order, then whoever else does."""
     kept_hints: tuple[KeptHint, ...] = ()
     """Oldest first."""
+    keys: tuple[KeyRow, ...] = ()
+    """All keys known, where they are looked at: first those that differ from replica to replica."""
+    conflicts: int = 0
+    """How many keys have siblings somewhere."""
     compared: Exchanged | None = None
     """The last exchange of Merkle trees."""
     found: Exchanged | None = None
@@ -270,6 +277,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     wire: tuple[OnWire, ...] = ()
     """The messages under way, heartbeats too."""
+    arrived: tuple[Arrived, ...] = ()
+    """The last messages that have arrived, the newest first."""
     dropped: tuple[OffWire, ...] = ()
     dropped_heartbeats: tuple[OffWire, ...] = ()
     heartbeats: bool = False
@@ -340,14 +349,27 @@ def homes_of(stage: Stage, n: int, spec: RingSpec, key: Key) -> tuple[NodeId, ..
     return tuple(preference_list(ring, ring.slot(key), n))
 
 
-def view_of(model: Model, shown: OpId | None = None, now_ms: float | None = None) -> View:
-    """A view of the model: of this operation, or else of the last; at this moment, or else its latest."""
+def key_rows(model: Model) -> tuple[KeyRow, ...]:
+    """All keys known, and who holds what of each; () where there is no ring to place them."""
+    stage = stages.find(model.config.stage)
+    if not stage.ring:
+        return ()
+    return keys_of(
+        model, {key: homes_of(stage, model.config.n, model.ring, key) for key in known_keys(model)}
+    )
+
+
+def view_of(
+    model: Model, shown: OpId | None = None, now_ms: float | None = None, chosen: Key | None = None
+) -> View:
+    """A view of the model: of this operation, or else of the last; at this moment, or else its latest; with
+    the key that was chosen, or else that of the operation."""
     config = model.config
     stage = stages.find(config.stage)
     now = model.at_ms if now_ms is None else now_ms
     op = _shot(model, shown)
     view = View(stage=stage, n=config.n, ring=model.ring)
-    key = op.key if op is not None and op.key else view.key
+    key = chosen or (op.key if op is not None and op.key else view.key)
     nodes = tuple(node for node in model.nodes.values() if node.state != "left")
     items: tuple[tuple[bytes, bytes], ...] = ()
     if not stage.ring and nodes:
@@ -363,6 +385,7 @@ def view_of(model: Model, shown: OpId | None = None, now_ms: float | None = None
         links=tuple(model.links.values()),
         r=config.r,
         w=config.w,
+        choice=config.choice,
         op=op,
         briefs=tuple(_brief(one) for one in model.operations.values()),
         key=key,
@@ -372,6 +395,7 @@ def view_of(model: Model, shown: OpId | None = None, now_ms: float | None = None
         mirrors=mirrors if stage.mirrored else (),
         holdings=_holdings(model, key, homes, [node.node for node in nodes]),
         kept_hints=tuple(sorted(_kept_hints(model), key=lambda hint: hint.since_ms)),
+        conflicts=in_conflict(model) if stage.contexts else 0,
         compared=max(model.exchanges.values(), key=lambda event: event.at_ms, default=None),
         found=model.found,
         ended=_ended(model),
@@ -380,6 +404,7 @@ def view_of(model: Model, shown: OpId | None = None, now_ms: float | None = None
         log=tuple(model.log)[-12:],
         latest=model.latest,
         wire=on_wire(model, now, None),
+        arrived=arrived(model),
         dropped=off_wire(model, model.dropped),
         dropped_heartbeats=off_wire(model, model.dropped_heartbeats),
         quarters=model.ended.quarters(),

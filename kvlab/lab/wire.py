@@ -49,6 +49,27 @@ class OffWire(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Arrived(msgspec.Struct, frozen=True):
+    """A message that has arrived."""
+
+    at_ms: float
+    sender: NodeId
+    to: NodeId
+    kind: str
+    key: bytes | None
+    why: str
+
+
+def arrived(model: Model) -> tuple[Arrived, ...]:
+    """The last that have arrived and were no heartbeats, the newest first."""
+    return tuple(
+        Arrived(
+            event.at_ms, event.sender, event.node, event.kind, _key(model, event.op), _why(model, event.op)
+        )
+        for event in reversed(model.arrived)
+    )
+
+
 def on_wire(model: Model, now_ms: float, under_way: Sequence[UnderWay] | None) -> tuple[OnWire, ...]:
     """The messages under way that are no heartbeats, and then the heartbeats; of each the newest first."""
     rows = _told(model, now_ms) if under_way is None else _known(model, under_way)

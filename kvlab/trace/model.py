@@ -72,6 +72,7 @@ FORGOTTEN_MAX = 2000
 MENDED_MS = 3000.0
 """For so long it is told what was mended, rather than who is taken for alive again."""
 DROPPED_MAX = 100
+ARRIVED_MAX = 40
 USED_MAX = 60
 HEARTBEATS = ("Beat", "Heard", "Gossip", "Gossiped")
 """The kinds of messages that only say that somebody is alive: so many that the others are lost among them."""
@@ -195,6 +196,8 @@ class Model:
         """The hints that each node keeps, by owner and key, as far as it has told of them one by one."""
         self.flying: dict[str, Sent] = {}
         """Messages sent of which nobody has told yet that they arrived or never will."""
+        self.arrived: deque[Delivered] = deque(maxlen=ARRIVED_MAX)
+        """The last messages that have arrived, and that were no heartbeats."""
         self.dropped: deque[MessageDropped] = deque(maxlen=DROPPED_MAX)
         """The last messages that will never arrive, and that were no heartbeats."""
         self.dropped_heartbeats: deque[MessageDropped] = deque(maxlen=DROPPED_MAX)
@@ -230,6 +233,8 @@ class Model:
             case Sent():
                 self._sent(event)
             case Delivered():
+                if event.kind not in HEARTBEATS:
+                    self.arrived.append(event)
                 self._landed_now(event)
             case MessageDropped():
                 (self.dropped_heartbeats if event.kind in HEARTBEATS else self.dropped).append(event)
@@ -542,6 +547,8 @@ def _is_news(event: AnyEvent, latest: AnyEvent | None) -> bool:
             return event.why == "read"
         case Exchanged():
             return event.keys > 0
+        case MessageDropped():
+            return event.why == "by hand"
         case _:
             return False
 

@@ -8,7 +8,7 @@ import msgspec
 from kvlab import stages
 from kvlab.config import ClusterConfig
 from kvlab.lab.actions import hints
-from kvlab.lab.view import View, view_of
+from kvlab.lab.view import View, key_rows, view_of
 from kvlab.messages import Actor, Context, Dot, NodeId, OpId, Sibling, Siblings, Version
 from kvlab.trace.events import (
     AnyEvent,
@@ -89,7 +89,10 @@ def model_of(*stories: list[AnyEvent], stage: int = 4, nodes: int = 5) -> Model:
 
 def view(*stories: list[AnyEvent], stage: int = 4, nodes: int = 5, **changes: object) -> View:
     """A view of these stories, with the footer that belongs to it."""
-    seen = msgspec.structs.replace(view_of(model_of(*stories, stage=stage, nodes=nodes)), **changes)
+    model = model_of(*stories, stage=stage, nodes=nodes)
+    if changes.get("tab") == "data":
+        changes.setdefault("keys", key_rows(model))
+    seen = msgspec.structs.replace(view_of(model), **changes)
     return msgspec.structs.replace(seen, hints=hints(seen))
 
 

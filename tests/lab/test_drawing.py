@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from kvlab.lab.actions import ACTIONS, TAB_ACTIONS
+from kvlab.lab.app import locale_asked_for
 from kvlab.lab.draw.canvas import Canvas, fit, shown
 from kvlab.lab.draw.ring import legible, lined_up
 from kvlab.lab.draw.screen import compose, help_pages, screen
@@ -98,7 +99,7 @@ def scenes() -> dict[str, View]:
 
 
 HELD = [(scene, size) for scene in scenes() for size in SIZES]
-HELD += [(scene, (200, 60)) for scene in ("operation", "code", "beliefs", "hints", "data-walk")]
+HELD += [(scene, (200, 60)) for scene in ("operation", "code", "beliefs", "hints", "data-walk", "messages")]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,23 @@ def test_ascii_stands_in_for_what_it_cannot_show_without_losing_a_column() -> No
     foreign = compose(view(births(), put(value="牛乳é".encode())), (120, 40), Theme(ascii=True))
     assert "put cart:42 = ?????" in "\n".join(foreign.text())
     assert {sum(map(len, row)) for row in foreign.chars} == {120}
+
+
+@pytest.mark.parametrize(
+    ("environ", "asked_for"),
+    [
+        ({}, ""),
+        ({"LANG": "bg_BG.UTF-8"}, "bg_BG.UTF-8"),
+        ({"LANG": "bg_BG.UTF-8", "LC_ALL": "C"}, "C"),
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, "C"),  # as Python sets it
+        ({"LANG": "C", "LC_CTYPE": "de_DE.UTF-8"}, "de_DE.UTF-8"),
+        ({"LC_CTYPE": "C.UTF-8"}, "C.UTF-8"),
+    ],
+)
+def test_a_locale_without_unicode_is_honoured_as_its_user_has_set_it(
+    environ: dict[str, str], asked_for: str
+) -> None:
+    assert locale_asked_for(environ) == asked_for
 
 
 def test_without_colour_no_style_has_one() -> None:

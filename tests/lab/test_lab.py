@@ -456,7 +456,7 @@ def test_real_processes_are_watched_held_and_all_ended() -> None:
     seen: list[int] = []
 
     async def watch(pilot: Pilot[None], app: LabApp) -> None:
-        await shows(pilot, app, "5/5 up", "LIVE", "700")
+        await shows(pilot, app, "5/5 up", "LIVE", " 70")
         await shows(pilot, app, "✓ ok, 1", "3 of 3 replicas hold it")
         seen.extend(node.pid for node in app.model.nodes.values())
         await pilot.press("space", "w")

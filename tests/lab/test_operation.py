@@ -206,3 +206,32 @@ def test_the_last_operations_are_listed_with_what_came_of_them() -> None:
     lines = drawn(view(births(), put(), put("n1.0.2", 500, b"bread", silent="n3")))
     assert "✓" in row(lines, "1 put cart:42 = milk")
     assert "unknown" in row(lines, "│▶  2 put cart:42 = bread")
+
+
+def test_of_answers_that_came_in_one_moment_the_one_that_was_needed_is_marked() -> None:
+    """W=2: the third is told before the coordinator has acted on the second, and was not waited for."""
+    told = sorted(put(), key=lambda event: event.at_ms)
+    together = [
+        msgspec.structs.replace(event, at_ms=303.1)
+        if isinstance(event, Delivered) and event.node == N1 and event.sender == N2
+        else event
+        for event in told
+    ]
+    seen = view(births(), sorted(together, key=lambda event: event.at_ms), stage=5)
+    assert seen.op is not None
+    questions = questions_of(seen.op)
+    needed, waited_for = enough(seen.op, questions, 2), enough(seen.op, questions, 3)
+    assert needed is not None
+    assert waited_for is not None
+    assert (needed.node, waited_for.node) == (N4, N2)
+    assert "that of n4, after 4.5 ms; n2" not in words(drawn(seen))
+    assert "that of n4, after 4.5 ms." in words(drawn(seen))
+
+
+def test_an_answer_that_was_waited_for_is_decisive_whatever_the_cluster_asks_for() -> None:
+    """A request may have had a number of its own: put ... w=3."""
+    seen = view(births(), put(), stage=5)
+    assert seen.op is not None
+    waited_for = enough(seen.op, questions_of(seen.op), 1)
+    assert waited_for is not None
+    assert waited_for.node == N2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from kvlab.core.merkle import MerkleTree
@@ -14,12 +15,13 @@ from kvlab.lab.draw.ring import ring
 from kvlab.lab.draw.theme import Theme
 from kvlab.lab.view import Took, View
 from kvlab.messages import NodeId
-from kvlab.trace.events import AnyEvent, Hinted, NodePaused, Removed, Repaired
+from kvlab.trace.events import AnyEvent, Hinted, NodePaused, Partitioned, Removed, Repaired
 from tests.lab.stories import (
     KEY,
     births,
     conflict,
     copy_of,
+    cut,
     death,
     doubt,
     found_out,
@@ -202,3 +204,76 @@ def test_what_a_stage_does_not_have_is_not_shown() -> None:
 def test_a_window_too_low_for_all_the_data_says_how_much_is_missing() -> None:
     text = drawn(view(births(), put(), conflict(), mended(), stage=9), size=(80, 10))
     assert "more rows: make the window taller" in text.splitlines()[-1]
+
+
+# -- what the stage adds, as it stands now ---------------------------------------------------------
+
+
+def row_of(seen: View) -> str:
+    """The row under the goal."""
+    return drawn(seen, "cluster", (100, 30)).splitlines()[1].strip()
+
+
+def test_under_the_goal_stands_what_the_stage_adds_as_it_is_now() -> None:
+    assert row_of(view(births(3), stage=2, nodes=3)).startswith("CHOICE cp  writes are taken")
+    assert row_of(view(births(3), mirrored(), stage=2, nodes=3)).startswith(
+        "CHOICE cp  n1, n2 and n3 take no"
+    )
+    assert row_of(view(births(3), mirrored()[:4], stage=2, nodes=3, choice="ap")).startswith(
+        "CHOICE ap  both sides"
+    )
+    shares = [int(word[:-1]) for word in row_of(view(births(), stage=3)).split() if word.endswith("%")]
+    assert len(shares) == 5
+    assert 97 <= sum(shares) <= 103
+    assert "all of them, in vain" in row_of(view(births(), death("n3", 300)))
+    assert "3 of the 3 replicas of cart:42 are up" in row_of(view(births()))
+    assert row_of(view(births(), stage=5)) == (
+        "QUORUM N=3 R=2 W=2  R + W > N: every read meets the last write at one replica"
+    )
+    assert "R + W <= N: a read may miss" in row_of(view(births(), stage=5, r=1))
+    dead = (death("n3", 300), death("n4", 301))
+    assert "1 of 3 replicas up: cart:42 cannot be written or read" in row_of(view(births(), *dead, stage=5))
+    assert "cannot be written" in row_of(view(births(), death("n3", 300), stage=5, r=1, w=3))
+    assert "both stay: milk and bread" in row_of(view(births(), conflict(), stage=6))
+    assert row_of(view(births(), put(), stage=6)).startswith("SIBLINGS  none")
+    assert row_of(view(births(), stage=7)) == "GOSSIP  everybody takes everybody for alive"
+    assert "n3  failed for 2, suspected by 2" in row_of(view(births(), *found_out(), stage=7))
+    assert row_of(view(births(), stage=8)).startswith("HINTS  none")
+    assert " ".join(row_of(view(births(), stood_in(), stage=8)).split()) == "HINTS n5 keeps a hint for n3"
+    assert "no two replicas" in row_of(view(births(), stage=9))
+    seen = view(births(), mended(), stage=9)
+    assert "n4  and  n3  3 keys differed, found with 2.4 KB" in row_of(seen)
+    assert "have compared theirs: the same" in row_of(view(births(), mended(), stage=9, now_ms=99_000.0))
+
+
+def test_siblings_of_another_key_are_counted_where_the_one_shown_has_none() -> None:
+    seen = view(births(), conflict(), put("n2.0.1", 900, b"tea"), stage=6)
+    other = msgspec.structs.replace(seen, holdings=(), conflicts=2)
+    assert "of 2 keys: 3 shows which" in row_of(other)
+    assert "; 1 other key too" in row_of(view(births(), conflict(), stage=6, conflicts=2))
+
+
+def test_while_nodes_start_nothing_is_said_to_be_amiss() -> None:
+    assert row_of(view(births()[:5], stage=5, ready=False)) == ""
+
+
+def test_the_cut_is_drawn_between_the_sides_and_nowhere_else() -> None:
+    def crosses(*stories: list[AnyEvent]) -> int:
+        return "\n".join(ring(view(births(), *stories), (70, 30), Theme()).text()).count("✗")
+
+    assert crosses() == 0
+    assert crosses(cut(400)) == 6  # two lines of three: between n2 and n3, and between n5 and n1
+    three: list[AnyEvent] = [
+        Partitioned(
+            400, NodeId(""), ((NodeId("n1"),), (NodeId("n2"), NodeId("n3")), (NodeId("n4"), NodeId("n5")))
+        )
+    ]
+    assert crosses(three) == 9
+
+
+def test_in_a_narrow_window_nothing_of_stages_1_and_2_is_cut_off() -> None:
+    lost = drawn(view(births(1), death("n1", 300), stage=1, nodes=1), "cluster", (80, 16))
+    assert "its dict is gone: nothing was on a disk" in lost
+    three = drawn(view(births(3), mirrored(), stage=2, nodes=3), "cluster", (80, 16)).splitlines()
+    at = next(i for i, line in enumerate(three) if line.count("cart:42") == 3)
+    assert three[at + 1].split()[:3] == ["milk", "bread", "bread"]

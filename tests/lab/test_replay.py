@@ -63,7 +63,7 @@ def test_it_plays_from_the_start_and_can_be_held_stepped_searched_and_played_aga
         await type_line(pilot, "goto kill")
         await shows(pilot, app, "None after this; the first from the start is at 00:02.0: kill n3.")
         await pilot.press("end")
-        await shows(pilot, app, "REPLAY 00:07.5 END", "The recording ends here", "is perhaps written")
+        await shows(pilot, app, "REPLAY 00:07.5 END", "The recording ends here", "perhaps written")
         await pilot.press("plus", "plus", "plus", "plus", "space")
         await shows(pilot, app, "REPLAY 00:0", "x16")
         await until(pilot, app, lambda: "END" in text(app), "the end")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from kvlab.lab.advice import advice
@@ -15,6 +16,7 @@ from kvlab.trace.events import (
     Exchanged,
     Hinted,
     LinkChanged,
+    MessageDropped,
     NodePaused,
     OpEnded,
     OpStarted,
@@ -26,6 +28,7 @@ from tests.lab.stories import (
     births,
     conflict,
     copy_of,
+    cut,
     death,
     doubt,
     found_out,
@@ -182,6 +185,36 @@ def test_advice_follows_what_the_stage_makes_of_a_death() -> None:
     assert advice(after) == "Press r and 3 to restart n3: what others keep for it comes home."
     empty = view(births(), put(), death("n5", 600), stage=9)
     assert advice(empty) == "Press r and 5, read nothing, and press 3: its replicas mend what it lost."
+
+
+def test_advice_goes_on_when_what_it_proposed_was_done() -> None:
+    dead = (births(), death("n3", 200), put(silent="n3"))
+    assert advice(view(births(), put(), death("n3", 1000))).startswith(
+        "Press w to write without n3; then r and 3"
+    )
+    assert advice(view(*dead)) == "Press r and 3 to restart n3, empty; then g to read cart:42."
+    assert advice(view(*dead, durable=True)) == "Press r and 3 to restart n3; then g to read cart:42."
+    assert advice(view(births(), put(), cut(400), stage=5)).startswith("Press w to write across the cut")
+    refused: list[AnyEvent] = [
+        msgspec.structs.replace(event, why="partition") if isinstance(event, MessageDropped) else event
+        for event in put("n1.0.2", 500, silent="n3")
+    ]
+    assert advice(view(births(), put(), cut(400), refused, stage=5)).startswith(
+        "Press h to heal the cut; then g"
+    )
+    assert "what is left?" in advice(view(births(1), death("n1", 300), stage=1, nodes=1))
+
+
+def test_how_an_operation_has_failed_is_a_sentence() -> None:
+    unknown = view(births(), put(silent="n3"))
+    assert happened(unknown) == (
+        "What became of the put of cart:42 is unknown: perhaps written, perhaps not. n3 did not answer."
+    )
+    assert unknown.op is not None
+    refused = msgspec.structs.replace(unknown, op=msgspec.structs.replace(unknown.op, outcome="failed"))
+    assert happened(refused).startswith("The put of cart:42 has failed: nothing was written.")
+    read = msgspec.structs.replace(unknown, op=msgspec.structs.replace(unknown.op, kind="get"))
+    assert happened(read).startswith("The get of cart:42 has failed: nothing is known of the value.")
 
 
 def test_advice_at_stages_5_and_6_is_a_slow_replica_and_a_second_writer() -> None:

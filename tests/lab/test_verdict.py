@@ -85,7 +85,7 @@ def test_by_clocks_the_later_version_replaces_the_others_and_of_a_tie_the_greate
         "n4 and n2 are behind: the write is 1.2 s older by the clock, so bread replaces it."
     ]
     assert verdict(view(births(), [held("n3", new, 400)], stage=5)) == [
-        "n4 and n2 are behind: no copy is there yet, so bread replaces it."
+        "n4 and n2 are behind: no copy is there yet."
     ]
     assert verdict(replicas(new, new, new, stage=5)) == ["All 3 hold the same."]
 

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 
 from kvlab.lab.actions import LOAD_RATES, find, load_rate
 from kvlab.lab.app import LabApp
+from kvlab.lab.draw.canvas import short_ms
 from kvlab.lab.draw.plot import scale, spark
 from kvlab.lab.draw.screen import compose
 from kvlab.lab.draw.theme import Theme
@@ -18,7 +19,7 @@ from kvlab.lab.view import View
 from kvlab.messages import NodeId, OpId
 from kvlab.trace.events import AnyEvent, Delivered, OpEnded, Used
 from kvlab.world.process import ProcessWorld
-from tests.lab.stories import KEY, births, config, loaded, model_of, put, under_way, view
+from tests.lab.stories import KEY, births, config, death, loaded, model_of, put, under_way, view
 from tests.lab.test_lab import lab, shows, sim, text, type_line, until
 
 
@@ -197,3 +198,44 @@ def test_five_thousand_operations_a_second_are_folded_and_seen_in_little_work() 
     model = model_of(births(), told)
     assert len(model.ended.quarters()) == 16
     assert len(model.used[NodeId("n1")]) == 60
+
+
+def test_the_last_messages_that_arrived_are_listed_newest_first_without_heartbeats() -> None:
+    seen = on_messages()
+    assert [(row.sender, row.to, row.kind) for row in seen.arrived[:2]] == [
+        ("n2", "n1", "Kept"),
+        ("n1", "n2", "Keep"),
+    ]
+    assert "n2  → n1  Kept: it is kept" in drawn(seen)
+    beat: list[AnyEvent] = [Delivered(950.0, NodeId("n1"), "n2.0.8", NodeId("n2"), "Beat")]
+    assert view(births(), put(), under_way(), beat).arrived == seen.arrived
+    assert "ARRIVED LAST, without heartbeats\n none yet" in drawn(view(births(), tab="messages"))
+
+
+def test_a_message_dropped_by_hand_is_said_to_be() -> None:
+    async def drop(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await pilot.press("space", "4")
+        await pilot.press("w")
+        await shows(pilot, app, "UNDER WAY 3", "Keep")
+        await pilot.press("d")
+        await shows(pilot, app, "was dropped by hand. It never arrives; nobody is told.", "UNDER WAY 2")
+
+    lab(drop, first_put=False)
+
+
+def test_a_load_that_finds_nobody_says_so() -> None:
+    dead = view(
+        births(1), loaded(), death("n1", 6000), stage=1, nodes=1, tab="load", loading="load 100/s for 30s"
+    )
+    assert "no node is up: clients find nobody to ask" in drawn(dead)
+    assert "clients find nobody" not in drawn(
+        view(births(1), loaded(), tab="load", loading="load", stage=1, nodes=1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("ms", "told"), [(0.032, "0.03 ms"), (0.4, "0.4 ms"), (1.84, "1.8 ms"), (1509.6, "1510 ms")]
+)
+def test_no_time_is_told_as_nothing(ms: float, told: str) -> None:
+    assert short_ms(ms) == told

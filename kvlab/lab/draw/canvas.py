@@ -94,6 +94,16 @@ def fit(text: str, width: int, more: str = "…") -> str:
     return (text.rstrip() + more)[: max(0, width)]
 
 
+def short_ms(ms: float) -> str:
+    """A time with as many digits as say something: 12 ms, 1.8 ms, 0.04 ms."""
+    return f"{ms:.{0 if ms >= 10 else 1 if ms >= 0.1 else 2}f} ms"
+
+
+def fine_ms(ms: float) -> str:
+    """A time to a tenth of a ms, or where that is nothing, to a hundredth."""
+    return f"{ms:.{1 if ms >= 0.1 else 2}f} ms"
+
+
 def wrapped(text: str, width: int) -> list[str]:
     """The text in lines of so many columns, broken between words."""
     lines = [""]

@@ -8,8 +8,10 @@ without a ring shows what its nodes hold in its place, and one without beliefs h
 from __future__ import annotations
 
 from kvlab.lab.draw import panels
+from kvlab.lab.draw.adds import adds
 from kvlab.lab.draw.canvas import Canvas, Size, fit
 from kvlab.lab.draw.latency import latency
+from kvlab.lab.draw.lines import cut, put
 from kvlab.lab.draw.matrix import matrix
 from kvlab.lab.draw.matrix import rows as matrix_rows
 from kvlab.lab.draw.ring import legible, ring, strip
@@ -32,6 +34,9 @@ def draw(view: View, size: Size, theme: Theme) -> Canvas:
     top = 0 if view.narration is not None else 1
     if top:
         _goal(canvas, view, theme)
+    if view.stage.nodes_max > 1:
+        put(canvas, 1, top, cut(adds(view, theme), width, theme), theme)
+        top += 1
     below: Size = (width, height - top)
     left: Size = (width - max(panels.row_of_nodes(view) + 3, width * 2 // 5), height - top)
     if width >= 100 and (not view.stage.ring or legible(view.ring, left)):

@@ -1,5 +1,5 @@
 """The data tab: the key shown at each of its replicas, with the verdict; then hints, tombstones and the last
-walk down two Merkle trees, as far as the stage has them.
+walk down two Merkle trees, as far as the stage has them; then all keys, of which one can be chosen.
 
 A stage whose nodes all hold everything shows below it what that is.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 from kvlab.lab.draw.canvas import Canvas, Size
 from kvlab.lab.draw.cluster import held
 from kvlab.lab.draw.hints import hints, tombstones
+from kvlab.lab.draw.keys import keys
 from kvlab.lab.draw.lines import Line, column
 from kvlab.lab.draw.merkle import walk
 from kvlab.lab.draw.siblings import copies
@@ -29,13 +30,17 @@ def draw(view: View, size: Size, theme: Theme) -> Canvas:
     left = width // 2 if width >= WIDE else width
     first = copies(view, left, theme)
     others = _others(view, max(4, height - len(first) - 8), theme)
-    if width < WIDE or not others:
-        return column([*first, *others], size, theme)
     canvas = Canvas(size, theme.style())
+    if width < WIDE or not others:
+        left = width
+        first = [*first, *others]
+    else:
+        for y in range(height):
+            canvas.put(left, y, theme.glyphs.yes, theme.style(FAINT))
+        canvas.paste(left + 1, 0, column(others[1:], (width - left - 1, height), theme))
     canvas.paste(0, 0, column(first, (left, height), theme))
-    for y in range(height):
-        canvas.put(left, y, theme.glyphs.yes, theme.style(FAINT))
-    canvas.paste(left + 1, 0, column(others[1:], (width - left - 1, height), theme))
+    if (rest := height - len(first) - 1) > 0:
+        canvas.paste(0, len(first) + 1, keys(view, (left, rest), theme))
     return canvas
 
 

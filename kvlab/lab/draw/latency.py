@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import log
 
-from kvlab.lab.draw.canvas import Canvas, Size, fit
+from kvlab.lab.draw.canvas import Canvas, Size, fit, short_ms
 from kvlab.lab.draw.theme import ACCENT, BAD, DIM, GOOD, Theme
 from kvlab.lab.view import Took, View
 
@@ -27,10 +27,12 @@ def latency(view: View, size: Size, theme: Theme) -> Canvas:
         canvas.put(x, 0, "of operations: none has ended yet", theme.style(DIM))
         return canvas
     times = [took.ms for took in view.ended]
-    summary = f"p50 {_ms(percentile(times, 50))}  p99 {_ms(percentile(times, 99))}"
+    summary = f"p50 {short_ms(percentile(times, 50))}  p99 {short_ms(percentile(times, 99))}"
     if height > 1:
         many = len(times) > 1
-        summary = f"{summary}  of the last {len(times)}" if many else f"{_ms(times[0])}, of one operation"
+        summary = (
+            f"{summary}  of the last {len(times)}" if many else f"{short_ms(times[0])}, of one operation"
+        )
     x = canvas.put(x, 0, fit(summary, width - x, theme.glyphs.more), theme.style(DIM)) + 1
     if height == 1:
         _bars(canvas, (x, 0), (width - x - 1, 1), view.ended, theme)
@@ -43,10 +45,6 @@ def percentile(times: Sequence[float], percent: float) -> float:
     """The time that so many percent did not exceed (nearest rank)."""
     ranked = sorted(times)
     return ranked[max(0, -int(-len(ranked) * percent // 100) - 1)]
-
-
-def _ms(ms: float) -> str:
-    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
 
 
 def _bars(canvas: Canvas, at: tuple[int, int], size: Size, ended: Sequence[Took], theme: Theme) -> None:

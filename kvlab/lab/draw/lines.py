@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from kvlab.lab.draw.canvas import Canvas, Size, wrapped
+from kvlab.lab.draw.canvas import Canvas, Size, fit, wrapped
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, DIM, TEXT, Theme
 from kvlab.lab.view import View
 from kvlab.messages import NodeId
@@ -56,6 +56,16 @@ def column(lines: Sequence[Line], size: Size, theme: Theme) -> Canvas:
     for y, line in enumerate(lines[:height]):
         put(canvas, 1, y, line, theme)
     return canvas
+
+
+def cut(line: Line, width: int, theme: Theme) -> Line:
+    """The line, no longer than this."""
+    bits, left = [], width - 1
+    for bit in line:
+        text = fit(bit.text, left, theme.glyphs.more)
+        bits.append(Bit(text, bit.fg, bit.bg, bit.bold))
+        left -= len(text)
+    return tuple(bits)
 
 
 def put(canvas: Canvas, x: int, y: int, line: Iterable[Bit], theme: Theme) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from kvlab.lab.draw.canvas import Canvas, Size, fit
+from kvlab.lab.draw.canvas import Canvas, Size, fit, short_ms
 from kvlab.lab.draw.panels import size_of
 from kvlab.lab.draw.plot import Column, columns, scale, spark
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, DIM, FAINT, GOOD, TEXT, Theme
@@ -57,15 +57,14 @@ def _load(canvas: Canvas, view: View, theme: Theme) -> None:
     for name, colour in (("ok", GOOD), ("failed", BAD), ("unknown", BAD)):
         count = sum(getattr(quarter, name) for quarter in last)
         x = canvas.put(x, 1, f"{count} {name}  ", theme.style(colour if count else DIM, bold=count > 0))
+    if view.loading and not view.in_state("up"):
+        canvas.put(x, 1, "no node is up: clients find nobody to ask", theme.style(BAD, bold=True))
+        return
     worst = max((quarter.p99_ms for quarter in last), default=0.0)
     if worst:
         middle = sorted(quarter.p50_ms for quarter in last if quarter.ended)
-        text = f"half in {_ms(middle[len(middle) // 2])}, 99 % in {_ms(worst)}"
+        text = f"half in {short_ms(middle[len(middle) // 2])}, 99 % in {short_ms(worst)}"
         canvas.put(x, 1, fit(text, canvas.width - x - 1, theme.glyphs.more), theme.style())
-
-
-def _ms(ms: float) -> str:
-    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
 
 
 def seconds(view: View, count: int) -> list[Quarter]:

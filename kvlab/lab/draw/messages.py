@@ -1,4 +1,4 @@
-"""The messages tab: what is under way between the nodes, and below it what was dropped last, and why.
+"""The messages tab: what is under way between the nodes, what has arrived last, and what was dropped.
 
 The newest stands first. Heartbeats are not shown unless asked for: there are so many that one would see
 nothing else. In the simulator one message is chosen, and keys decide what becomes of it.
@@ -29,11 +29,19 @@ def draw(view: View, size: Size, theme: Theme) -> Canvas:
     """The whole tab."""
     width, height = size
     canvas = Canvas(size, theme.style())
-    dropped = max(3, height // 3)
-    _under_way(canvas, height - dropped - 1, view, theme)
-    below = Canvas((width, dropped), theme.style())
-    _dropped(below, view, theme)
-    canvas.paste(0, height - dropped, below)
+    dropped = max(3, height // 5)
+    left = height - dropped
+    arrived = left - max(7, left // 3)
+    if view.simulated:  # there they can be held, and one is chosen
+        arrived = left // 2 if left >= 16 else 0
+    _under_way(canvas, left - arrived - 1, view, theme)
+    for y, rows, part in (
+        (height - dropped - arrived, arrived, _arrived),
+        (height - dropped, dropped, _dropped),
+    ):
+        below = Canvas((width, rows - (part is _arrived)), theme.style())
+        part(below, view, theme)
+        canvas.paste(0, y, below)
     return canvas
 
 
@@ -111,6 +119,23 @@ def _nothing(view: View) -> str:
         f"Nothing is under way. {slow}1 ms, too fast to be seen: press s and a number to slow a node, and "
         "then w. What becomes of real messages nobody can decide; kvlab lab N --world sim lets you."
     )
+
+
+def _arrived(canvas: Canvas, view: View, theme: Theme) -> None:
+    """The last that have arrived, the newest first: on healthy links, all that is to be seen of them."""
+    canvas.put(1, 0, "ARRIVED LAST, without heartbeats", theme.style(DIM))
+    if not view.arrived:
+        canvas.put(1, 1, "none yet", theme.style(DIM))
+    glyphs = theme.glyphs
+    for y, row in enumerate(view.arrived[: canvas.height - 1], start=1):
+        x = canvas.put(1, y, f"{row.at_ms / 1000:>7.2f} s ", theme.style(DIM))
+        x = canvas.put(x, y, f"{row.sender:<3}", theme.style(theme.node_colour(row.sender)))
+        x = canvas.put(x, y, f" {glyphs.sends} ", theme.style(DIM))
+        x = canvas.put(x, y, f"{row.to:<3} ", theme.style(theme.node_colour(row.to)))
+        means = f": {MEANS[row.kind]}" if canvas.width >= WIDE and row.kind in MEANS else ""
+        what = f"{row.kind + means:<{34 if canvas.width >= WIDE else 12}}"
+        about = " ".join(filter(None, (what, f"{shown(row.key, 16):<12}", row.why and f"for {row.why}")))
+        canvas.put(x, y, fit(about, canvas.width - x - 1, glyphs.more), theme.style())
 
 
 def _dropped(canvas: Canvas, view: View, theme: Theme) -> None:

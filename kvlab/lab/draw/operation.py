@@ -8,11 +8,11 @@ here. To the right, where there is room, the last operations.
 from __future__ import annotations
 
 from kvlab.lab.draw import panels
-from kvlab.lab.draw.canvas import Canvas, Size, fit, shortened, shown, wrapped
+from kvlab.lab.draw.canvas import Canvas, Size, fine_ms, fit, shortened, shown, wrapped
 from kvlab.lab.draw.panels import Piece
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, DIM, FAINT, GOOD, MARK, TEXT, Theme
 from kvlab.lab.draw.waterfall import rows_needed, waterfall
-from kvlab.lab.questions import Question, ended, enough, questions_of
+from kvlab.lab.questions import Question, ended, enough, need, questions_of
 from kvlab.lab.view import Brief, Shot, View, counted
 from kvlab.messages import NodeId
 from kvlab.trace.events import AnyEvent, Delivered, MessageDropped, OpEnded, OpStarted, Removed, Sent, Stored
@@ -93,22 +93,22 @@ def _sentence(view: View, op: Shot, theme: Theme) -> Piece:
     found = ""
     if op.kind == "get":
         found = f": {' and '.join(shown(value, 20) for value in op.values) or 'no such key'}"
-    return f"{glyphs.ok} ok{found}. {_why(op, questions)}", GOOD
+    return f"{glyphs.ok} ok{found}. {_why(op, questions, need(view))}", GOOD
 
 
-def _why(op: Shot, questions: list[Question]) -> str:
+def _why(op: Shot, questions: list[Question], needed: int | None) -> str:
     """Whom the client has waited for, and for whom not."""
-    end, last = ended(op), enough(op, questions)
+    end, last = ended(op), enough(op, questions, needed)
     if end is None or last is None:
-        return f"No other node was asked; it took {op.took_ms:.1f} ms."
+        return f"No other node was asked; it took {fine_ms(op.took_ms)}."
     rounds = {(one.by, one.kind) for one in questions if not one.local and one.asked_ms < end.at_ms}
     late = [one for one in questions if not one.repair and _after(one, end.at_ms)]
     if len(rounds) > 1:  # what was asked later may have waited for what was asked before
         late = []
     if last.local and len(questions) == 1:
-        return f"{last.node} did it by itself, after {op.took_ms:.1f} ms."
+        return f"{last.node} did it by itself, after {fine_ms(op.took_ms)}."
     whose = "its own" if last.local else f"that of {last.node}"
-    waited = f"The last answer it waited for was {whose}, after {op.took_ms:.1f} ms"
+    waited = f"The last answer it waited for was {whose}, after {fine_ms(op.took_ms)}"
     names = " and ".join(dict.fromkeys(one.node for one in late))
     return f"{waited}; {names} kept nobody waiting." if late else f"{waited}."
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from rich.cells import cell_len
 
-from kvlab.lab.draw.canvas import Canvas, Size, fit, shortened, shown, wrapped
+from kvlab.lab.draw.canvas import Canvas, Size, fine_ms, fit, shortened, shown, wrapped
 from kvlab.lab.draw.hints import marks
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, DIM, GOOD, TEXT, Theme
 from kvlab.lab.view import Shot, View, counted
@@ -54,6 +54,8 @@ MEANS = {
 """What a message says, where there is room for more than its name."""
 
 ENDING_ROWS_MAX = 4
+PAIR_MIN = 24
+"""Columns that a key and its value need to stand in one row."""
 
 WITHOUT_PORTS, PORTS, ZONES = 29, 13, 5
 """Columns that the list of nodes needs; that the ports need, and the zones."""
@@ -245,7 +247,7 @@ def _ending(op: Shot, now_ms: float, width: int, rows: int, theme: Theme) -> lis
         found = ""
         if op.kind == "get":
             found = ": " + (" and ".join(shown(value, 20) for value in op.values) or "no such key")
-        return [(fit(f"{glyphs.ok} ok{found}, {op.took_ms:.1f} ms", width, glyphs.more), GOOD)]
+        return [(fit(f"{glyphs.ok} ok{found}, {fine_ms(op.took_ms)}", width, glyphs.more), GOOD)]
     lines = wrapped(f"{glyphs.bad} {op.outcome}, {op.took_ms:.0f} ms: {op.text or op.error}", width)
     return [(line, BAD) for line in shortened(lines, min(rows, ENDING_ROWS_MAX), width, glyphs.cut)]
 
@@ -322,11 +324,16 @@ def store(view: View, size: Size, theme: Theme) -> Canvas:
     held = f"{counted(node.keys, 'key')}, {size_of(node.bytes)}{budget}"
     if node.state == "down":
         held = "its dict is gone: nothing was on a disk"
-    canvas.put(17, 1, fit(held, width - 18, theme.glyphs.more), theme.style())
-    canvas.put(2, 3, "ONE DICT, the last written first", theme.style(DIM))
-    room = height - 5
+    top = 3
+    if 17 + len(held) < width:
+        canvas.put(17, 1, held, theme.style())
+    else:
+        canvas.put(2, 2, fit(held, width - 3, theme.glyphs.more), theme.style())
+        top = 4
+    canvas.put(2, top, "ONE DICT, the last written first", theme.style(DIM))
+    room = height - top - 2
     newest = list(reversed(view.items))
-    for y, (key, value) in enumerate(newest[:room], start=4):
+    for y, (key, value) in enumerate(newest[:room], start=top + 1):
         x = canvas.put(2, y, f"{shown(key, 24)}", theme.style(colour, bold=key == view.key))
         x = canvas.put(x, y, " = ", theme.style(DIM))
         canvas.put(x, y, fit(shown(value, 40), width - x - 1, theme.glyphs.more), theme.style())
@@ -334,7 +341,7 @@ def store(view: View, size: Size, theme: Theme) -> Canvas:
         more = node.keys - min(room, len(newest))
         canvas.put(2, height - 1, f"{theme.glyphs.more} and {more} more", theme.style(DIM))
     if not newest and node.state == "up":
-        canvas.put(2, 4, "empty", theme.style(DIM))
+        canvas.put(2, top + 1, "empty", theme.style(DIM))
     return canvas
 
 
@@ -351,9 +358,13 @@ def mirrors(view: View, size: Size, theme: Theme) -> Canvas:
         canvas.put(
             x + 5, 0, fit(how, column - 6, theme.glyphs.more), theme.style(BAD if node.missing else DIM)
         )
-        for y, (key, value) in enumerate(list(reversed(held))[: height - 2], start=2):
-            pair = fit(f"{shown(key, 24)} = {shown(value, 40)}", column - 2, theme.glyphs.more)
-            canvas.put(x, y, pair, theme.style(colour, bold=key == view.key))
+        lines = 2 if column < PAIR_MIN else 1
+        for i, (key, value) in enumerate(list(reversed(held))[: (height - 2) // lines]):
+            y, style = 2 + lines * i, theme.style(colour, bold=key == view.key)
+            pair = f"{shown(key, 24)} = {shown(value, 40)}" if lines == 1 else shown(key, 24)
+            canvas.put(x, y, fit(pair, column - 2, theme.glyphs.more), style)
+            if lines > 1:  # in a narrow column the value stands below its key
+                canvas.put(x + 2, y + 1, fit(shown(value, 40), column - 3, theme.glyphs.more), style)
         if not held and node.state == "up":
             canvas.put(x, 2, "empty", theme.style(DIM))
     return canvas

@@ -16,7 +16,7 @@ from rich.style import Style
 from kvlab.core.hashing import RING_SIZE, token
 from kvlab.lab.draw.canvas import Canvas, Size, fit, shown
 from kvlab.lab.draw.hints import at_homes, marks
-from kvlab.lab.draw.theme import ACCENT, BACKGROUND, DEAD, DIM, FAINT, TEXT, Theme
+from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, DEAD, DIM, FAINT, TEXT, Theme
 from kvlab.lab.view import View, ring_of
 from kvlab.messages import NodeId, RingSpec
 
@@ -78,6 +78,7 @@ def ring(view: View, size: Size, theme: Theme) -> Canvas:
             _dotted(canvas, key_at, places[home], theme.style(theme.node_colour(home)), theme)
     if view.moving:
         _flights(canvas, view, places, theme)
+    _cut(canvas, view, geometry, theme)
     _marks(canvas, view, places, theme)
     _badges(canvas, view, places, theme)
     _key(canvas, view, key_at, theme)
@@ -194,6 +195,22 @@ def _dotted(
             canvas.put(x, y, chr(0x2800 + dots), style)
         elif i % 2:
             canvas.put(x, y, ".", style)
+
+
+def _cut(canvas: Canvas, view: View, geometry: Geometry, theme: Theme) -> None:
+    """Between neighbours on different sides of a cut, a line from the middle to the circle."""
+    side = {node: i for i, group in enumerate(view.groups) for node in group}
+    if not side:
+        return
+    names = [node.node for node in view.nodes]
+    style = theme.style(BAD, bold=True)
+    for i, (name, before) in enumerate(zip(names, [*names[-1:], *names], strict=False)):
+        if side.get(name) == side.get(before):
+            continue
+        turn, reach = (i - 0.5) / len(names), geometry.radius - 4
+        _dotted(canvas, geometry.at(turn, 0), geometry.at(turn, reach), style, theme)
+        for share in (0.3, 0.6, 0.9):
+            canvas.put(*geometry.cell(turn, reach * share), theme.glyphs.lost, style)
 
 
 def _flights(canvas: Canvas, view: View, places: dict[NodeId, tuple[float, float]], theme: Theme) -> None:

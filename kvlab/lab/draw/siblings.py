@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from kvlab.core import clocks
-from kvlab.lab.draw.canvas import fit, shown
-from kvlab.lab.draw.lines import INDENT, Bit, Line, badge, heading, said
+from kvlab.lab.draw.canvas import shown
+from kvlab.lab.draw.lines import INDENT, Bit, Line, badge, cut, heading, said
 from kvlab.lab.draw.theme import ACCENT, BAD, DIM, GOOD, TEXT, Theme
 from kvlab.lab.verdict import verdict, write_of
 from kvlab.lab.view import Held, View
@@ -21,7 +21,7 @@ def copies(view: View, width: int, theme: Theme) -> list[Line]:
     where = "at its home replicas, in order" if view.homes else "on every node"
     lines: list[Line] = [heading("DATA", f"{shown(view.key, 24)} {where}")]
     for held in view.holdings:
-        lines += [_cut(line, width, theme) for line in _held(held, view, theme)]
+        lines += [cut(line, width, theme) for line in _held(held, view, theme)]
     told = verdict(view)
     lines.append(())
     for sentence in told or ["Nobody holds anything under this key: press w to write it."]:
@@ -83,13 +83,3 @@ def _history(held: Held) -> Line:
     if not isinstance(held.copy, Siblings):
         return ()
     return (Bit("  has seen ", DIM), Bit(clocks.shown(held.copy.context)))
-
-
-def _cut(line: Line, width: int, theme: Theme) -> Line:
-    """The line, no longer than this."""
-    bits, left = [], width - 1
-    for bit in line:
-        text = fit(bit.text, left, theme.glyphs.more)
-        bits.append(Bit(text, bit.fg, bit.bg, bit.bold))
-        left -= len(text)
-    return tuple(bits)

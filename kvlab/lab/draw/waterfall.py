@@ -7,9 +7,9 @@ Whoever answers after it, or never, has cost the client nothing; whoever is wait
 
 from __future__ import annotations
 
-from kvlab.lab.draw.canvas import Canvas, Size, fit
+from kvlab.lab.draw.canvas import Canvas, Size, fine_ms, fit
 from kvlab.lab.draw.theme import ACCENT, BAD, DIM, FAINT, GOOD, TEXT, Theme
-from kvlab.lab.questions import Question, ended, enough, questions_of
+from kvlab.lab.questions import Question, ended, enough, need, questions_of
 from kvlab.lab.view import Shot, View, counted
 
 LABEL = 17
@@ -56,7 +56,7 @@ def waterfall(view: View, size: Size, theme: Theme) -> Canvas:
     _scale(canvas, axis, theme)
     room = height - 2
     listed = questions if len(questions) <= room else questions[: room - 1]
-    decisive = enough(op, questions)
+    decisive = enough(op, questions, need(view))
     for y, question in enumerate(listed, start=1):
         if end is not None:
             canvas.put(axis.column(end.at_ms), y, theme.glyphs.yes, theme.style(_end_colour(op)))
@@ -169,7 +169,7 @@ def _words(question: Question, op: Shot, decisive: bool, theme: Theme) -> tuple[
 
 def _moment(canvas: Canvas, y: int, op: Shot, x: int, theme: Theme) -> None:
     """Under the bars: here the client was told."""
-    text = f"{op.took_ms:.1f} ms: the client is told {op.outcome}"
+    text = f"{fine_ms(op.took_ms)}: the client is told {op.outcome}"
     style = theme.style(_end_colour(op), bold=True)
     canvas.put(x, y, theme.glyphs.pointer, style)
     if x + 2 + len(text) < canvas.width:
