@@ -94,8 +94,8 @@ def check_it_is_as_long_as_there_are_nodes():
 def check_a_zone_is_passed_over_that_has_a_copy():
     """No zone gets a second copy while another zone has none.
 
-    Likely: zones are not looked at; or a node is compared with the one before it alone, and not with all on
-    the list.
+    Likely: zones are not looked at; or the walk ends at n nodes, before it has come to the zones that are
+    left; or a node is compared with the one before it alone, and not with all on the list.
     """
     same(listed(Circle("n1 n2 n3 n4", "z1 z1 z2 z3"), 0, 3), names("n1 n3 n4"), "n2 is in n1's zone")
     same(listed(Circle("n1 n2 n3 n4", "z1 z2 z1 z3"), 0, 3), names("n1 n2 n4"), "n3 is in n1's zone")

@@ -23,5 +23,8 @@ def preference_list(ring: Ring, slot: int, n: int) -> list[NodeId]:
 
     If there are fewer than n nodes, it has them all. It stops walking when it knows the list: on a ring of a
     thousand tokens that is usually after a handful.
+
+    The checks have rings that can be walked with a finger: Circle("n1 n2 n1 n3", "z1 z2 z2") has four tokens,
+    clockwise from slot 0, of which the first and the third are n1's; n1 stands in z1, n2 and n3 in z2.
     """
     raise NotImplementedError

@@ -9,7 +9,8 @@ An answer is a reply (`Kept()`, `Fetched(copy)`) or an OperationError, which say
 Outcome.UNKNOWN, it has perhaps done it (it was silent, and nobody knows what became of it).
 
 A `Version(value, stamp_ms, expires_ms)` is what a replica holds; value None is a tombstone: the key was
-deleted then. `newest(a, b)` is the later of two, and either may be None.
+deleted then, and the version's `alive` is False. An `Item(value, expires_ms)` is what a client writes, which
+has no stamp yet. `newest(a, b)` is the later of two versions, and either may be None.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class QuorumNode(GivenQuorumNode):
         raise NotImplementedError
 
     async def get(self, key: Key, r: int | None = None) -> Version | None:
-        """The newest of what r replicas hold; None for nothing, and for a tombstone (`version.alive`)."""
+        """The newest of what r replicas hold; None for nothing, and for a tombstone."""
         raise NotImplementedError
 
     async def write(self, key: Key, version: Version, w: int) -> None:
@@ -96,7 +97,7 @@ class QuorumNode(GivenQuorumNode):
         """What the first r answers come to, tombstones included. Raises too_few("the read", answers.tally).
 
         With read_write_back: if fewer than self.w of those who answered hold what is returned, it is written
-        to self.w replicas before the read returns. With read_repair: who is behind is repaired, in the
-        background.
+        to self.w replicas before the read returns; where nobody has anything there is nothing to write. With
+        read_repair: who is behind is repaired, in the background.
         """
         raise NotImplementedError

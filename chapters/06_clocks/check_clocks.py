@@ -30,6 +30,12 @@ X, Y, Z = ACTORS = tuple(map(Actor, ("x", "y", "z")))
 DOTS = st.builds(Dot, st.sampled_from(ACTORS), st.integers(1, 5))
 
 
+def alone(function, *args):
+    """A call that nothing before it has to do with: it is the smallest that shows what is wrong with it."""
+    begin()
+    return call(function, *args)
+
+
 # -- clocks --------------------------------------------------------------------------------------
 
 
@@ -38,12 +44,17 @@ def check_a_clock_descends_from_one_that_it_has_seen():
 
     Likely: an actor that is not named counts 0. It is missing in a clock until it has written.
     """
-    begin()
-    same(call(descends, ((X, 2), (Y, 1)), ((X, 2),)), True, "it has seen both writes of x, and one of y")
-    same(call(descends, ((X, 2),), ((X, 2), (Y, 1))), False, "it has seen nothing of y")
-    same(call(descends, ((X, 2),), ((X, 2),)), True, "as much is enough")
-    same(call(descends, ((X, 5),), ((X, 1), (Y, 1))), False, "much of x makes up for nothing of y")
-    same(call(descends, (), ()), True)
+    enough = "`>` where it has to be `>=`: as much is enough."
+    same(
+        alone(descends, ((X, 2), (Y, 1)), ((X, 2),)),
+        True,
+        "it has seen both writes of x, and one of y",
+        enough,
+    )
+    same(alone(descends, ((X, 2),), ((X, 2), (Y, 1))), False, "it has seen nothing of y")
+    same(alone(descends, ((X, 2),), ((X, 2),)), True, "it has seen just what the other has", enough)
+    same(alone(descends, ((X, 5),), ((X, 1), (Y, 1))), False, "much of x makes up for nothing of y")
+    same(alone(descends, (), ()), True)
 
 
 def check_there_are_four_answers_to_before_or_after():
@@ -52,12 +63,15 @@ def check_there_are_four_answers_to_before_or_after():
     Likely: whoever is not before is taken for after. Then of two concurrent writes one is thrown away, and
     that was the trouble with the clocks on the wall.
     """
-    begin()
-    same(call(order, ((X, 1),), ((X, 2),)), Order.BEFORE)
-    same(call(order, ((X, 2), (Y, 1)), ((X, 2),)), Order.AFTER)
-    same(call(order, ((X, 1),), ((X, 1),)), Order.EQUAL)
-    same(call(order, ((X, 2), (Y, 1)), ((X, 2), (Z, 1))), Order.CONCURRENT)
-    same(call(order, ((X, 3),), ((Y, 1),)), Order.CONCURRENT, "a greater sum is not a longer history")
+    tuples = "tuples are compared as tuples, pair by pair. Ask `descends`, both ways."
+    same(alone(order, ((X, 1),), ((X, 2),)), Order.BEFORE)
+    same(alone(order, ((X, 2), (Y, 1)), ((X, 2),)), Order.AFTER)
+    same(alone(order, ((X, 1),), ((X, 1),)), Order.EQUAL)
+    same(
+        alone(order, ((Y, 1),), ((X, 1), (Y, 1))), Order.BEFORE, "it has seen the write of x as well", tuples
+    )
+    same(alone(order, ((X, 2), (Y, 1)), ((X, 2), (Z, 1))), Order.CONCURRENT)
+    same(alone(order, ((X, 3),), ((Y, 1),)), Order.CONCURRENT, "a greater sum is not a longer history")
 
 
 def check_merged_clocks_have_seen_what_either_has():
@@ -65,10 +79,12 @@ def check_merged_clocks_have_seen_what_either_has():
 
     Likely: the counts are added up. To hear of the same write twice is not to have seen two.
     """
-    begin()
-    same(call(merged_clocks, ((Y, 1), (Z, 3)), ((X, 2), (Z, 1))), ((X, 2), (Y, 1), (Z, 3)))
-    same(call(merged_clocks, ((X, 2),), ((X, 2),)), ((X, 2),))
-    same(call(merged_clocks, ((X, 2),), ((Y, 0),)), ((X, 2),), "y has written nothing")
+    last = "the second clock is put over the first, and the greater count is lost where the first had it."
+    zero = "a count of 0 is kept: then one history has two forms, with the 0 and without."
+    a, b = ((Y, 1), (Z, 3)), ((X, 2), (Z, 1))
+    same(alone(merged_clocks, ((X, 2),), ((X, 2),)), ((X, 2),))
+    same(alone(merged_clocks, a, b), ((X, 2), (Y, 1), (Z, 3)), "of z the first has seen three writes", last)
+    same(alone(merged_clocks, ((X, 2),), ((Y, 0),)), ((X, 2),), "y has written nothing", zero)
 
 
 def check_figure_3_of_the_paper():
@@ -97,11 +113,10 @@ def check_a_context_contains_its_clock_and_its_loose_dots():
     Likely: only the clock is looked at; or the greatest dot stands for all before it. `+x:4` says that the
     fourth was seen, and that the third was not.
     """
-    begin()
     context = Context(((X, 2), (Y, 1)), (Dot(X, 4),))
     for count, seen in ((1, True), (2, True), (3, False), (4, True), (5, False)):
-        same(call(contains, context, Dot(X, count)), seen)
-    same(call(contains, context, Dot(Z, 1)), False, "of z nothing was seen")
+        same(alone(contains, context, Dot(X, count)), seen)
+    same(alone(contains, context, Dot(Z, 1)), False, "of z nothing was seen")
 
 
 def check_a_dot_without_a_gap_goes_into_the_clock():
@@ -109,13 +124,14 @@ def check_a_dot_without_a_gap_goes_into_the_clock():
 
     Likely: the dots have to be looked at in order: x:3 can go into the clock only after x:2 has.
     """
-    begin()
-    same(call(compacted, ((X, 1),), [Dot(X, 3), Dot(X, 2)]), Context(((X, 3),)), "2 closes the gap before 3")
-    same(call(compacted, (), [Dot(X, 1), Dot(Y, 2)]), Context(((X, 1),), (Dot(Y, 2),)))
+    once = "what does not go into the clock is kept loose, also a dot that is in it already, or comes twice."
+    same(alone(compacted, ((X, 1),), [Dot(X, 3), Dot(X, 2)]), Context(((X, 3),)), "2 closes the gap before 3")
+    same(alone(compacted, (), [Dot(X, 1), Dot(Y, 2)]), Context(((X, 1),), (Dot(Y, 2),)))
     same(
-        call(compacted, ((Y, 2),), [Dot(Y, 5), Dot(X, 3), Dot(Y, 1), Dot(Y, 5)]),
+        alone(compacted, ((Y, 2),), [Dot(Y, 5), Dot(X, 3), Dot(Y, 1), Dot(Y, 5)]),
         Context(((Y, 2),), (Dot(X, 3), Dot(Y, 5))),
         "y:1 is in the clock already, and nothing is there twice",
+        once,
     )
 
 
@@ -125,10 +141,9 @@ def check_to_have_seen_one_write_is_not_to_have_seen_those_before_it():
     Likely: the count in the clock is set to the dot's. Whoever knows the third write of x need not know of
     the second; taken to know it, his next write would replace what he has never seen.
     """
-    begin()
-    gap = call(with_dot, Context(((X, 1),)), Dot(X, 3))
+    gap = alone(with_dot, Context(((X, 1),)), Dot(X, 3))
     same(gap, Context(((X, 1),), (Dot(X, 3),)))
-    same(call(with_dot, gap, Dot(X, 2)), Context(((X, 3),)), "now there is no gap any more")
+    same(alone(with_dot, gap, Dot(X, 2)), Context(((X, 3),)), "now there is no gap any more")
 
 
 def check_a_dot_is_never_given_out_twice():
@@ -136,10 +151,9 @@ def check_a_dot_is_never_given_out_twice():
 
     Likely: only the clock is looked at. Two writes of one name are one write: the other disappears.
     """
-    begin()
-    same(call(next_dot, NOTHING, X), Dot(X, 1), "writes are counted from 1")
-    same(call(next_dot, Context(((X, 2), (Y, 7))), X), Dot(X, 3))
-    same(call(next_dot, Context(((X, 2),), (Dot(X, 5), Dot(Y, 9))), X), Dot(X, 6), "x:5 was given out")
+    same(alone(next_dot, NOTHING, X), Dot(X, 1), "writes are counted from 1")
+    same(alone(next_dot, Context(((X, 2), (Y, 7))), X), Dot(X, 3))
+    same(alone(next_dot, Context(((X, 2),), (Dot(X, 5), Dot(Y, 9))), X), Dot(X, 6), "x:5 was given out")
 
 
 @given(st.lists(DOTS, max_size=8), st.lists(DOTS, max_size=8))
@@ -183,9 +197,8 @@ def check_a_write_replaces_what_its_writer_had_seen():
     Likely: the new context is the writer's alone. The replica has to remember what was replaced, or a copy
     that missed it brings it back.
     """
-    begin()
-    one, seen = call(written, None, NOTHING, X, b"milk", 0)
-    two, _ = call(written, one, seen, Y, b"bread", 0)
+    one, seen = alone(written, None, NOTHING, X, b"milk", 0)
+    two, _ = alone(written, one, seen, Y, b"bread", 0)
     same(two, Siblings(Context(((X, 1), (Y, 1))), (Sibling(Dot(Y, 1), b"bread", 0),)))
 
 
@@ -195,24 +208,42 @@ def check_a_write_replaces_nothing_that_its_writer_had_not_seen():
     Likely: clocks are compared, and x:2 is after x:1. That says whose number is greater, and not what the
     writer knew. Ask of each sibling whether the context contains its dot.
     """
-    begin()
-    one, _ = call(written, None, NOTHING, X, b"milk", 0)
-    two, seen = call(written, one, NOTHING, X, b"bread", 0)
+    replica = "the replica is given the writer's context. It keeps its own, and has seen the new dot as well."
+    writer = (
+        "the writer is given the replica's context. His next write would replace what he was never shown."
+    )
+    one, _ = alone(written, None, NOTHING, X, b"milk", 0)
+    two, seen = alone(written, one, NOTHING, X, b"bread", 0)
     same([sibling.value for sibling in two.siblings], [b"milk", b"bread"], "nobody had seen the milk")
-    same(two.context, Context(((X, 2),)), "the replica has seen both")
-    same(seen, Context((), (Dot(X, 2),)), "the writer has not seen x:1, and is not taken to have")
+    same(two.context, Context(((X, 2),)), "the replica has seen both", replica)
+    same(seen, Context((), (Dot(X, 2),)), "the writer has not seen x:1, and is not taken to have", writer)
 
 
 def check_the_replica_numbers_the_write_after_all_it_knows():
-    """The dot follows the last that the replica knows of its actor, whatever the writer has seen.
+    """The dot follows the last that the replica or the writer knows of its actor.
 
     Likely: it is numbered by the writer's context. Who has seen nothing would write x:1 again, and two writes
     of one name are one write.
     """
-    begin()
     held = Siblings(Context(((X, 3),)), (Sibling(Dot(X, 3), b"milk", 0),))
-    copy, _ = call(written, held, NOTHING, X, b"bread", 0)
-    same([sibling.dot for sibling in copy.siblings], [Dot(X, 3), Dot(X, 4)])
+    copy, _ = alone(written, held, NOTHING, X, b"bread", 0)
+    same([sibling.dot for sibling in copy.siblings], [Dot(X, 3), Dot(X, 4)], "the replica knows of x:3")
+    copy, _ = alone(written, None, Context(((X, 3),)), X, b"bread", 0)
+    replica = "it is numbered by what the replica holds, and that may be less than its own client has read."
+    same([sibling.dot for sibling in copy.siblings], [Dot(X, 4)], "the writer has read x:3", replica)
+
+
+def check_a_replica_learns_from_the_writer():
+    """What the writer had seen elsewhere has been seen here too: it is replaced, wherever it is.
+
+    Likely: the replica's context is given the new dot alone. A copy of what was replaced comes by, its dot is
+    news here, and it stays beside the write of somebody who had read it.
+    """
+    begin()
+    read = Siblings(Context(((Y, 1),)), (Sibling(Dot(Y, 1), b"milk", 0),))
+    copy, _ = call(written, None, read.context, X, b"milk and bread", 0)
+    same(copy.context, Context(((X, 1), (Y, 1))), "the writer had read y:1 by another replica")
+    same(call(merged, copy, read), copy)
 
 
 def check_a_delete_is_a_write_of_a_tombstone():
@@ -220,9 +251,8 @@ def check_a_delete_is_a_write_of_a_tombstone():
 
     Likely: what is deleted is simply left out. Then nothing tells a copy that missed the delete of it.
     """
-    begin()
-    one, seen = call(written, None, NOTHING, X, b"milk", 0)
-    gone, _ = call(written, one, seen, X, None, 5)
+    one, seen = alone(written, None, NOTHING, X, b"milk", 0)
+    gone, _ = alone(written, one, seen, X, None, 5)
     same(gone, Siblings(Context(((X, 2),)), (Sibling(Dot(X, 2), None, 5),)))
 
 
@@ -253,9 +283,8 @@ def check_what_was_replaced_on_one_side_goes():
 
     Likely: the union of the siblings. Then nothing that a replica missed ever goes away.
     """
-    begin()
-    same(call(merged, OLD, NEW), NEW)
-    same(call(merged, NEW, OLD), NEW, "whichever comes first")
+    same(alone(merged, OLD, NEW), NEW)
+    same(alone(merged, NEW, OLD), NEW, "whichever comes first")
 
 
 def check_what_the_other_has_not_seen_stays():
@@ -267,8 +296,8 @@ def check_what_the_other_has_not_seen_stays():
     milk = Siblings(Context(((Y, 1),)), (Sibling(Dot(Y, 1), b"milk", 0),))
     bread = Siblings(Context(((X, 1),)), (Sibling(Dot(X, 1), b"bread", 9),))
     both = Siblings(Context(((X, 1), (Y, 1))), (bread.siblings[0], milk.siblings[0]))
-    same(call(merged, milk, bread), both)
-    same(call(merged, bread, milk), both)
+    same(alone(merged, milk, bread), both)
+    same(alone(merged, bread, milk), both)
 
 
 def check_part_of_a_copy_can_be_news():
@@ -291,10 +320,9 @@ def check_a_key_that_one_has_never_heard_of():
 
     Likely: None is taken for an empty copy that has replaced everything.
     """
-    begin()
-    same(call(merged, None, OLD), OLD)
-    same(call(merged, OLD, None), OLD)
-    same(call(merged, None, None), None)
+    same(alone(merged, None, OLD), OLD)
+    same(alone(merged, OLD, None), OLD)
+    same(alone(merged, None, None), None)
 
 
 def check_what_has_expired_on_one_side_has_expired():
@@ -302,11 +330,10 @@ def check_what_has_expired_on_one_side_has_expired():
 
     Likely: the first one found is taken. The two replicas would each keep their own for ever.
     """
-    begin()
     there = Siblings(Context(((X, 1),)), (Sibling(Dot(X, 1), b"milk", 0, 500),))
     gone = Siblings(Context(((X, 1),)), (Sibling(Dot(X, 1), None, 0),))
-    same(call(merged, there, gone), gone)
-    same(call(merged, gone, there), gone)
+    same(alone(merged, there, gone), gone)
+    same(alone(merged, gone, there), gone)
 
 
 def histories():

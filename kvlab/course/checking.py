@@ -226,8 +226,9 @@ def seeds(count: int) -> list[int]:
 # -- clusters ------------------------------------------------------------------------------------
 
 
-def play(script: str, *, likely: str = "") -> Report:
-    """Run a scenario with the piece in every node, in the simulator; each line has to hold.
+def play(script: str, *, within_ms: float | None = None, why: str = "", likely: str = "") -> Report:
+    """Run a scenario with the piece in every node, in the simulator; each line has to hold, and to take less
+    than `within_ms`; `why` is said of one that takes longer.
 
     Returns the report, for what the script cannot ask.
     """
@@ -244,21 +245,27 @@ def play(script: str, *, likely: str = "") -> Report:
     begin()
     report = world.run(main())
     _no_fault(told, text)
-    if report.failure is not None:
-        failure = report.failure
-        lines = {line.number: line.text.strip() for line in scenario.lines}
-        shows = failure.witness or report.last
-        raise Wrong(
-            Failure(
-                call=lines.get(failure.line, ""),
-                expected=failure.expected,
-                got=failure.found,
-                likely=likely,
-                trail=tuple(_up_to(scenario, failure.line)),
-                diagram=tuple(drawn(rows(told, [op.start_ms for op in shows]))),
-                scenario=text,
-            )
+    lines = {line.number: line.text.strip() for line in scenario.lines}
+
+    def failed(line: int, expected: str, got: str, shows: Sequence[float]) -> Failure:
+        return Failure(
+            call=lines.get(line, ""),
+            expected=expected,
+            got=got,
+            likely=likely,
+            trail=tuple(_up_to(scenario, line)),
+            diagram=tuple(drawn(rows(told, shows))),
+            scenario=text,
         )
+
+    if report.failure is not None:
+        found = report.failure
+        shows = [op.start_ms for op in found.witness or report.last]
+        raise Wrong(failed(found.line, found.expected, found.found, shows))
+    late = next((step for step in report.steps if within_ms and step.took_ms >= within_ms), None)
+    if late is not None:
+        expected, got = f"it takes less than {within_ms:.0f} ms", f"{late.took_ms:.0f} ms"
+        raise Wrong(msgspec.structs.replace(failed(late.line, expected, got, [late.at_ms]), why=why))
     return report
 
 
@@ -332,7 +339,7 @@ def _no_fault(told: Iterable[AnyEvent], script: str) -> None:
                     call="a node with your piece in it",
                     expected="no node raises anything but kvlab's own errors",
                     got=event.error,
-                    likely=mistakes.likely(event.error),
+                    likely=mistakes.in_a_node(event.error),
                     scenario=script,
                 )
             )

@@ -217,6 +217,8 @@ class GivenQuorumNode(QuorumNode):
 
         To leave the loop early cancels nothing: the others still get it, and still keep it.
         """
+        if not isinstance(version, Version):  # a replica would find out, and could not say whose line it was
+            raise TypeError(f"ask_to_keep takes a key and a Version, and was given {version!r}")
         return self.transfer.ask_to_keep(key, version)
 
     def ask_for(self, key: Key) -> AsyncIterator[tuple[NodeId, Answer[Fetched[Version]]]]:

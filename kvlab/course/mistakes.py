@@ -61,6 +61,14 @@ def likely(said: str) -> str:
     return _no_such_field(said)
 
 
+def in_a_node(said: str) -> str:
+    """What is probably behind an error of the piece in a node, as in "quorum.py, line 3: TypeError: ..."."""
+    known = likely(said)
+    if not known and is_slip(said.split(": ", 1)[-1]):
+        return "what that line was given is not what it is made for. Print it there: the last lines are told."
+    return known
+
+
 def is_slip(said: str) -> bool:
     """Whether it is a slip in the writing, from which nothing follows for what its writer has understood."""
     return said.startswith(("AttributeError", "ImportError", "NameError", "TypeError", "UnboundLocalError"))

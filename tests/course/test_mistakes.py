@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kvlab.course.mistakes import is_slip, likely, returned
+from kvlab.course.mistakes import in_a_node, is_slip, likely, returned
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,12 @@ def test_an_error_of_pythons_is_told_in_the_readers_terms(error: str, said: str)
 )
 def test_a_slip_in_the_writing_says_nothing_of_what_its_writer_has_understood(error: str, slip: bool) -> None:
     assert is_slip(error) is slip
+
+
+def test_an_error_in_a_node_is_of_the_line_and_a_known_one_is_told_as_it_is() -> None:
+    assert "Print it there" in in_a_node("quorum.py, line 3: TypeError: ask_to_keep takes a Version")
+    assert "`n` is not known" in in_a_node("quorum.py, line 3: NameError: name 'n' is not defined")
+    assert in_a_node("quorum.py, line 3: ValueError: 3") == ""
 
 
 def prints(held: int) -> None:
