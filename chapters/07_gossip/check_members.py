@@ -10,7 +10,7 @@ from members import AwakeClock, Members, Membership, later
 
 from kvlab.config import ClusterConfig
 from kvlab.core.detectors import Belief, TimeoutDetector
-from kvlab.course.checking import begin, call, hold, play, same, seeds, true, watch
+from kvlab.course.checking import begin, call, hold, play, regarding, same, seeds, true, watch
 from kvlab.errors import PeerSilent
 from kvlab.messages import Gossip, Gossiped, Member, NodeId, RingSpec, Row
 
@@ -30,6 +30,13 @@ def table_of_n1(generation=0):
 def row_in(table, node, now_ms):
     """The row of this node in the table as it is sent."""
     return next((row for row in table.table(now_ms) if row.node == node), None)
+
+
+def sent(table, node, what):
+    """One field of that row, named beside the call."""
+    row = row_in(table, node, 0)
+    regarding(f"{what} in the row of {node}")
+    return None if row is None else getattr(row, what)
 
 
 # -- rows ----------------------------------------------------------------------------------------
@@ -95,7 +102,13 @@ def check_a_sleeper_has_not_waited():
     clock = watch(AwakeClock, 100, 5000, name="clock")
     same(clock.read(5100), 100)
     same(clock.read(65100), 200, "a minute asleep is no minute of silence")
-    same(clock.read(65150), 250, "and it goes on from there")
+    same(
+        clock.read(65150),
+        250,
+        "and it goes on from there",
+        likely="a long step is measured from before the pause each time. `now_ms` has to be remembered "
+        "whatever the step counts as.",
+    )
 
 
 def check_a_clock_that_is_set_back_does_not_stop():
@@ -130,7 +143,14 @@ def check_what_is_heard_is_told_and_grows_older():
     """
     table = table_of_n1()
     table.hear(Row(N2, 0, 5, 250, (), False, 7002), 100)
-    same(row_in(table, N2, 200), Row(N2, 0, 5, 350, (), False, 7002), "250 ms ago at 100 is 350 by 200")
+    row = row_in(table, N2, 200)
+    true(
+        row is None or type(row.accusers) is tuple,
+        "a row whose accusers are a tuple",
+        row,
+        likely="the entry's own set is sent. A row's accusers are a tuple, sorted.",
+    )
+    same(row, Row(N2, 0, 5, 350, (), False, 7002), "250 ms ago at 100 is 350 by 200")
 
 
 def check_old_news_change_nothing():
@@ -145,6 +165,13 @@ def check_old_news_change_nothing():
     table.hear(Row(N2, 0, 9, 0), 100)
     table.hear(Row(N2, 1, 5, 0), 100)
     same(row_in(table, N2, 100), Row(N2, 1, 5, 100), "the heartbeat that is known, as old as it is")
+    table.hear(Row(N2, 0, 5, 0, (N3,)), 100)
+    same(
+        sent(table, N2, "accusers"),
+        (),
+        "it was accused in an earlier life, at a heartbeat of the same number",
+        likely="the heartbeat is compared, and not of which life it is, before accusers are added up.",
+    )
 
 
 def check_a_later_heartbeat_makes_it_young_again():
@@ -157,6 +184,14 @@ def check_a_later_heartbeat_makes_it_young_again():
     table.hear(Row(N2, 0, 5, 0), 0)
     table.hear(Row(N2, 0, 8, 30), 100)
     same(row_in(table, N2, 150), Row(N2, 0, 8, 80), "heard 30 ms before 100")
+    table.hear(Row(N2, 0, 9, 120), 160)
+    same(
+        row_in(table, N2, 160),
+        Row(N2, 0, 9, 90),
+        "8 was heard at 70, and 9 not before it",
+        likely="the detector is told a time before its `heard_ms`. News that come by way of a paused node "
+        "have an age that is not true.",
+    )
 
 
 def check_a_new_life_has_a_new_detector():
@@ -168,6 +203,19 @@ def check_a_new_life_has_a_new_detector():
     table.hear(Row(N2, 0, 97, 0, (N3,)), 0)
     table.hear(Row(N2, 1, 1, 0), 100)
     same(row_in(table, N2, 100), Row(N2, 1, 1, 0), "nobody accuses the new life")
+
+
+def check_a_new_life_of_the_failed_is_news():
+    """Of a new life nothing is believed before it is judged: what it is then is told.
+
+    Likely: the new entry begins as ALIVE. judge then finds nothing changed, and nobody learns that the node
+    is back.
+    """
+    table = table_of_n1()
+    table.hear(Row(N2, 0, 5, 0), 0)
+    same(table.judge(1200), [(N2, FAILED)])
+    table.hear(Row(N2, 1, 0, 0), 1300)
+    same(table.judge(1300), [(N2, ALIVE)])
 
 
 # -- accusations ---------------------------------------------------------------------------------
@@ -184,7 +232,7 @@ def check_who_is_silent_is_suspected_and_accused():
     same(table.judge(599), [])
     table.hear(Row(N3, 0, 9, 0), 600)
     same(table.judge(600), [(N2, SUSPECTED)])
-    same(row_in(table, N2, 0).accusers, (N1,))
+    same(sent(table, N2, "accusers"), (N1,))
 
 
 def check_what_has_not_changed_is_not_told_again():
@@ -198,6 +246,17 @@ def check_what_has_not_changed_is_not_told_again():
     same(table.judge(800), [], "that is known")
     table.hear(Row(N2, 0, 6, 0), 850)
     same(table.judge(850), [(N2, ALIVE)])
+
+
+def check_who_was_heard_lately_is_no_suspect():
+    """Whom others accuse, and this node's detector takes for alive, is alive.
+
+    Likely: whoever has accusers is a suspect. Then each node believes whatever one with a bad cable says.
+    """
+    table = table_of_n1()
+    table.hear(Row(N2, 0, 5, 0, (N3,)), 0)
+    same(table.judge(100), [])
+    same(sent(table, N2, "accusers"), (N3,), "that n3 accuses it is handed on, and n1 does not join in")
 
 
 def check_nobody_is_convicted_by_one_alone():
@@ -236,6 +295,18 @@ def check_who_is_silent_itself_need_not_accuse():
     table.hear(Row(N2, 0, 5, 0), 0)
     table.hear(Row(N3, 0, 5, 0), 0)
     same(table.judge(1200), [(N2, FAILED), (N3, FAILED)])
+
+
+def check_who_has_accused_may_die():
+    """The accusation of one who has died since is no harm.
+
+    Likely: the accusers are compared with the living by ==. All the living have to be among them, and others
+    may be.
+    """
+    table = table_of_n1()
+    table.hear(Row(N2, 0, 5, 0, (N3,)), 0)
+    table.hear(Row(N3, 0, 5, 0), 0)
+    same(table.judge(1200), [(N2, FAILED), (N3, FAILED)], "n3 has accused n2, and is silent itself")
 
 
 def check_accused_by_all_and_silent_too_shortly():
@@ -287,7 +358,7 @@ def check_hearsay_does_not_acquit():
     same(table.judge(1200), [(N3, FAILED)])
     table.hear(Row(N3, 0, 5, 0), 1200)
     same(table.judge(1200), [])
-    same(row_in(table, N3, 0).accusers, (N1,))
+    same(sent(table, N3, "accusers"), (N1,))
 
 
 def check_who_has_left_is_accused_by_nobody():
@@ -299,7 +370,7 @@ def check_who_has_left_is_accused_by_nobody():
     table.hear(Row(N2, 0, 5, 0, (), True), 0)
     table.hear(Row(N3, 0, 5, 0), 0)
     same(table.judge(1200), [(N2, Belief.LEFT), (N3, FAILED)])
-    same(row_in(table, N2, 0).accusers, ())
+    same(sent(table, N2, "accusers"), ())
 
 
 # -- what is said of oneself ---------------------------------------------------------------------
@@ -312,11 +383,17 @@ def check_the_accused_refutes_it():
     """
     table = table_of_n1()
     table.hear_of_me(Row(N1, 0, 0, 700, (N2,)))
-    same(row_in(table, N1, 0).heartbeat, 1, "the accusation was of heartbeat 0")
+    same(sent(table, N1, "heartbeat"), 1, "the accusation was of heartbeat 0")
     table.hear_of_me(Row(N1, 0, 0, 700, (N2, N3)))
-    same(row_in(table, N1, 0).heartbeat, 1, "that one is refuted already")
+    same(sent(table, N1, "heartbeat"), 1, "that one is refuted already")
     table.hear_of_me(Row(N1, 0, 4, 0))
-    same(row_in(table, N1, 0).heartbeat, 4, "what others know is not to be the later news")
+    same(
+        sent(table, N1, "heartbeat"),
+        4,
+        "what others know is not to be the later news",
+        likely="only the accused catches up. Who was started again and has forgotten its heartbeats hears of "
+        "them in rows that accuse nobody, too.",
+    )
 
 
 def check_who_has_forgotten_its_lives_begins_a_later_one():
@@ -328,7 +405,21 @@ def check_who_has_forgotten_its_lives_begins_a_later_one():
     table.hear_of_me(Row(N1, 4, 97, 0))
     same(row_in(table, N1, 0), Row(N1, 5, 0, 0, (), False, 7001))
     table.hear_of_me(Row(N1, 2, 200, 0, (N2,)))
-    same(row_in(table, N1, 0), Row(N1, 5, 0, 0, (), False, 7001), "an earlier life is none of its business")
+    same(
+        row_in(table, N1, 0),
+        Row(N1, 5, 0, 0, (), False, 7001),
+        "an earlier life is none of its business",
+        likely="the heartbeat is raised, of whatever life the row is. The generation refutes what is said of "
+        "an earlier one.",
+    )
+    table.hear_of_me(Row(N1, 2, 200, 0, (), True))
+    same(
+        row_in(table, N1, 0),
+        Row(N1, 5, 0, 0, (), False, 7001),
+        "that an earlier life has left is true",
+        likely="left is believed of any life. The generation then goes backwards, and nobody hears this node "
+        "any more.",
+    )
 
 
 def check_who_is_said_to_have_left_and_has_not():
@@ -349,7 +440,7 @@ def check_merge_hears_every_row_and_judges():
     table = table_of_n1()
     table.merge([Row(N2, 0, 1, 0), Row(N1, 0, 0, 0, (N2,)), Row(N3, 0, 1, 650)], 0)
     same([row.node for row in table.table(0)], [N1, N2, N3])
-    same(row_in(table, N1, 0).heartbeat, 1, "it was accused")
+    same(sent(table, N1, "heartbeat"), 1, "it was accused")
     same(table.belief(N3), SUSPECTED, "it was silent for 650 ms when it was told of")
     changes = []
     for now_ms in range(100, 1300, 100):
@@ -359,6 +450,11 @@ def check_merge_hears_every_row_and_judges():
 
 
 # -- what is sent --------------------------------------------------------------------------------
+
+
+HANDED_OVER = []
+"""What an env was given for later. It is held here, since what is let go without having run looks to the
+grader like a forgotten await."""
 
 
 class Alone:
@@ -383,6 +479,7 @@ class Alone:
 
     def later(self, work):
         self.left_for_later.append(work)
+        HANDED_OVER.append(work)
 
     async def ask(self, peer, request, timeout_ms=None):
         self.asked.append((peer, request))
@@ -398,6 +495,8 @@ RING = RingSpec(1, tuple(map(Member, (N1, N2, N3, N4))), 16)
 def alone(answers=None, seed=1, **settings):
     """n1 by itself, which knows n2, n3 and n4 by name."""
     begin()
+    while HANDED_OVER:
+        HANDED_OVER.pop().close()
     env = Alone(answers or {}, seed)
     transfer = SimpleNamespace(ring=RING, learn=lambda ring: None)
     config = ClusterConfig(stage=7, gossip_ms=PERIOD, suspect_ms=SUSPECT, fail_ms=FAIL, **settings)

@@ -14,8 +14,9 @@ A row is what the sender of a table knows of one node (kvlab/messages.py):
       left         it is a member no more
       address      where it listens; hand it on as it is
 
-What this node knows of another it keeps in an Entry: `row`, the latest that was heard; `accusers`, a set, and
-`convicted`, both of that heartbeat; `detector`; and `belief`, as it was last told.
+What this node knows of another it keeps in an Entry, made as Entry(row, detector, belief): `row`, the latest
+that was heard; `accusers`, a set (of those in the row, to begin with), and `convicted`, both of that
+heartbeat; `detector`; and `belief`, as it was last told.
 
 A detector listens for one node, and is there already: `self.detector(heard_ms)` makes a new one,
 `detector.heard(at_ms)` is a sign of life (never before `detector.heard_ms`), `detector.opinion(now)` is
@@ -101,11 +102,11 @@ class Membership(GivenMembership):
     def hear(self, row: Row, now: float) -> None:
         """Take a row about another node, if it is news.
 
-        Of a node, or of a life, that was not known: a new Entry, with a new detector; the belief stays what
-        it was until it is judged. Later news of the same life: the new row stands, its accusers are those
-        that the row names, it is convicted of nothing, and the detector has heard it (age_ms ago). The very
-        same heartbeat of the same life: its accusers are those of both. Anything else is old, and changes
-        nothing.
+        Of a node, or of a life, that was not known: a new Entry, with a new detector. Its belief is ALIVE if
+        the node was not known, and else what it was: judge is to find out, and to tell, what has changed.
+        Later news of the same life: the new row stands, its accusers are those that the row names, it is
+        convicted of nothing, and the detector has heard it (age_ms ago). The very same heartbeat of the same
+        life: its accusers are those of both. Anything else is old, and changes nothing.
         """
         raise NotImplementedError
 
@@ -124,8 +125,11 @@ class Membership(GivenMembership):
 
         Of whom the detector's opinion is not ALIVE, this node is an accuser. It is convicted if the opinion
         is FAILED, and everybody accuses it who is alive: this node, and all others of whom the opinion is
-        ALIVE. The convicted are FAILED, and stay so until their next heartbeat; the accused are SUSPECT;
-        who has left is LEFT, and neither accused nor asked.
+        ALIVE (that others accuse it as well is no harm). It stays convicted until its next heartbeat. It is
+        FAILED if it is convicted, and else SUSPECT.
+
+        Of whom the opinion is ALIVE, is ALIVE, whoever else accuses it. Who has left is LEFT, and neither
+        accused nor asked.
         """
         raise NotImplementedError
 
@@ -155,5 +159,6 @@ class Members(GivenMembers):
         raise NotImplementedError
 
     async def on(self, sender: NodeId, request: Gossip) -> Gossiped:
-        """Hear what the sender knows, and answer with what this node knows: its ring and its rows."""
+        """Hear what the sender knows, and answer with what this node then knows: a Gossiped, which has the
+        same two fields as a Gossip, ring and rows."""
         raise NotImplementedError

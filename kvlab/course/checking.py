@@ -177,18 +177,31 @@ def shown(value: object) -> str:
 # -- judging -------------------------------------------------------------------------------------
 
 
+def regarding(what: str) -> None:
+    """Name what is judged next, where that is only a part of what the last call returned."""
+    _trail.calls[-1] += f"  # {what}"
+
+
 def same(got: object, expected: object, why: str = "", likely: str = "") -> None:
     """What the last call returned has to be just this."""
     if type(got) is bool and type(expected) is int:
         got = int(got)
     if got != expected:
-        wrong(shown(expected), shown(got), why, _likely_of(got) or likely)
+        wrong(shown(expected), shown(got), why, _likely_of(got) or _of_another_kind(got, expected) or likely)
 
 
 def true(holds: object, expected: str, got: object, why: str = "", likely: str = "") -> None:
     """This has to hold of what the last call returned."""
     if not holds:
         wrong(expected, shown(got), why, _likely_of(got) or likely)
+
+
+def _of_another_kind(got: object, expected: object) -> str:
+    """What is likely if a list was returned for a tuple, or the other way round."""
+    for kind, other in ((list, tuple), (tuple, list)):
+        if isinstance(got, kind) and isinstance(expected, other) and list(got) == list(expected):
+            return f"what is in it is right, but it is a {kind.__name__} and has to be a {other.__name__}."
+    return ""
 
 
 def _likely_of(got: object) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kvlab.course import reports
+from kvlab.course import checking, reports
 from kvlab.course.grading import graded
 from kvlab.course.tell import told
 from kvlab.course.verdict import Check, Failure, Outcome, Verdict
@@ -131,6 +131,25 @@ def test_what_is_wrong_with_the_answer_itself_goes_before_the_misconception_of_t
     path = piece(tmp_path, "    return OVERHEAD_BYTES +", "    OVERHEAD_BYTES +")
     verdict = graded(STORE, path, only=["check_footprint_counts_key_value_and_overhead"])
     assert "nothing is returned: there is no `return` with a value in footprint." in text_of(verdict)
+
+
+@pytest.mark.parametrize(("got", "expected"), [([1, 2], (1, 2)), ((1, 2), [1, 2])])
+def test_of_a_list_that_should_be_a_tuple_it_is_told_that_only_the_type_is_wrong(
+    got: object, expected: object
+) -> None:
+    checking.begin()
+    with pytest.raises(checking.Wrong) as caught:
+        checking.same(got, expected, likely="a wrong number")
+    assert "what is in it is right" in caught.value.failure.likely
+
+
+def test_what_is_judged_of_an_answer_is_named_beside_the_call() -> None:
+    checking.begin()
+    checking.call(sorted, [3, 1])
+    checking.regarding("its length")
+    with pytest.raises(checking.Wrong) as caught:
+        checking.same(2, 3)
+    assert caught.value.failure.call == "sorted([3, 1])  # its length"
 
 
 # -- reports -------------------------------------------------------------------------------------
