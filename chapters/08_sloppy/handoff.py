@@ -53,7 +53,8 @@ class HintBox(GivenHintBox[C], Generic[C]):
     You have, from GivenHintBox:
       self.hints                       {owner: {key: Hint}}; of one owner, in the order in which the keys came
       self.find(owner, key)            the hint there, or None
-      self.restore(owner, key, hint)   keep this hint, merged (by your `merged`) with the one that is there
+      self.restore(owner, key, hint)   keep this hint, merged (by your `merged`) with the one that is
+                                       there; returns what is kept now
       self.remove(owner, key)          forget the hint there
       len(self)                        how many there are
       self.merge(a, b)                 one copy of two
@@ -70,10 +71,11 @@ class HintBox(GivenHintBox[C], Generic[C]):
         raise NotImplementedError
 
     def add(self, owner: NodeId, key: Key, copy: C, now_ms: int) -> Hint[C]:
-        """Keep this copy for the owner for `ttl_ms` from now on, merged with what is kept there already.
+        """Keep this copy for the owner for `ttl_ms` from now on, merged with what is kept there already. What
+        has expired there, and is not yet forgotten, is not merged: this copy takes its place.
 
-        Returns the hint as it is now. Raises HintsFull, and changes nothing, if that would be
-        one hint too many.
+        Returns the hint as it is now. Raises HintsFull (with a sentence for a person), and changes nothing,
+        if that would be one hint too many.
         """
         raise NotImplementedError
 

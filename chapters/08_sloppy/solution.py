@@ -38,7 +38,10 @@ class HintBox(GivenHintBox[C], Generic[C]):
         return Hint(copy, min(old.expires_ms, new.expires_ms))
 
     def add(self, owner: NodeId, key: Key, copy: C, now_ms: int) -> Hint[C]:
-        if self.find(owner, key) is None and len(self) >= self.hints_max:
+        old = self.find(owner, key)
+        if old is not None and old.expires_ms <= now_ms:
+            self.remove(owner, key)
+        elif old is None and len(self) >= self.hints_max:
             raise HintsFull(f"{self.hints_max} hints are kept already; they go as their owners come back")
         return self.restore(owner, key, Hint(copy, now_ms + self.ttl_ms))
 

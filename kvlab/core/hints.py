@@ -68,7 +68,10 @@ class HintBox(Generic[C]):
 
         Raises HintsFull, and changes nothing, if it would be one hint too many.
         """
-        if self.find(owner, key) is None and len(self) >= self.hints_max:
+        old = self.find(owner, key)
+        if old is not None and old.expires_ms <= now_ms:
+            self._remove(owner, key)  # merged with what is too late, the new copy would be too late at once
+        elif old is None and len(self) >= self.hints_max:
             raise HintsFull(
                 f"no room for a hint for {owner}: {self.hints_max} are kept already; they are handed over as "
                 "their owners come back"

@@ -85,6 +85,14 @@ def test_what_was_merged_in_while_the_older_was_on_its_way_stays() -> None:
     assert hints.get(b"k", 1) == BREAD
 
 
+def test_a_copy_that_comes_where_a_hint_has_expired_has_its_whole_time() -> None:
+    hints = HintBox(both, 1, TTL)
+    hints.add(A, b"k", write(b"milk", 1), 0)
+    bread = write(b"bread", 2)
+    assert hints.add(A, b"k", bread, TTL) == Hint(bread, 2 * TTL)
+    assert hints.get(b"k", 2 * TTL - 1) == bread
+
+
 def test_a_hint_expires_at_its_millisecond_and_is_neither_found_nor_due_from_then_on() -> None:
     hints = box()
     hints.add(A, b"k", MILK, 0)
