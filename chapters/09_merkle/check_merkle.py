@@ -36,6 +36,11 @@ def filled(contents: dict[bytes, bytes], shape: tuple[int, int] = (16, 3)) -> Me
     return tree
 
 
+def three_hundred_keys() -> MerkleTree:
+    """k0 to k299, in 4096 leaf buckets."""
+    return filled({b"k%d" % i: D1 for i in range(300)})
+
+
 # -- digests -------------------------------------------------------------------------------------
 
 
@@ -209,8 +214,7 @@ def check_a_change_is_seen_on_the_way_to_it():
 def check_what_was_removed_leaves_no_trace():
     """A tree from which all was removed is like one in which nothing ever was.
 
-    Likely: an emptied bucket has the hash of no bytes, and not EMPTY; or its empty dict stays among the
-    leaves.
+    Likely: an emptied bucket has the hash of no bytes, and not EMPTY.
     """
     tree = watch(MerkleTree, 4, 2)
     tree.update(b"a", D1)
@@ -218,9 +222,14 @@ def check_what_was_removed_leaves_no_trace():
     tree.update(b"a", None)
     tree.update(b"b", None)
     tree.update(b"c", None)
-    same(tree.leaves(), [])
-    same([tree.hash(1, bucket) for bucket in range(4)], [EMPTY] * 4, "level 1")
-    same(tree.hash(0, 0), EMPTY, "the root")
+    same(tree.leaves(), [], likely="an emptied leaf's dict stays among the leaves.")
+    leaf = MerkleTree(4, 2).bucket(b"a")
+    got = tree.hash(2, leaf)
+    true(got == EMPTY, "EMPTY", got, "the leaf in which `a` was")
+    for level, bucket in ((1, leaf // 4), (0, 0)):
+        got = tree.hash(level, bucket)
+        likely = "a bucket whose children are all EMPTY has the hash of a row of empty hashes."
+        true(got == EMPTY, "EMPTY", got, "all its children are EMPTY", likely)
 
 
 def check_whose_digest_it_is_counts():
@@ -236,11 +245,12 @@ def check_whose_digest_it_is_counts():
         one.update(key, digest)
     for key, digest in ((a, D2), (b, D1)):
         other.update(key, digest)
-    true(other.hash(0, 0) != one.hash(0, 0), "another root than that of `one`", one.hash(0, 0))
+    root = one.hash(0, 0)
+    true(other.hash(0, 0) != root, "another root than that of `one`", root)
     other.update(a, D1)
     other.update(b, None)
     other.update(c, D2)
-    true(other.hash(0, 0) != one.hash(0, 0), "another root than that of `one`", one.hash(0, 0))
+    true(other.hash(0, 0) != root, "another root than that of `one`", root, "it has another key")
 
 
 def check_one_long_key_is_not_two():
@@ -261,7 +271,8 @@ def check_one_long_key_is_not_two():
     two.update(a, digest)
     two.update(b, D2)
     one.update(long, D2)
-    true(one.hash(0, 0) != two.hash(0, 0), "another root than that of `two`", two.hash(0, 0))
+    root = two.hash(0, 0)
+    true(one.hash(0, 0) != root, "another root than that of `two`", root)
 
 
 def check_an_update_costs_a_path():
@@ -275,9 +286,7 @@ def check_an_update_costs_a_path():
         made.append(data)
         return hash_of(data)
 
-    tree = watch(MerkleTree, 16, 3)
-    for i in range(300):
-        tree.update(b"k%d" % i, D1)
+    tree = watch(three_hundred_keys, name="tree")
     before = getattr(piece, "hash_of", None)
     try:
         piece.hash_of = counted
@@ -288,7 +297,13 @@ def check_an_update_costs_a_path():
             del piece.hash_of
         else:
             piece.hash_of = before
-    true(len(made) <= 4, "4 hashes at the most, with 3 levels below the root", len(made))
+    true(
+        len(made) <= 4,
+        "4 hashes at the most, with 3 levels below the root",
+        len(made),
+        likely="beside the hash of each bucket on the way up others are made: of each key in the leaf, or of"
+        " children that have not changed." if len(made) < 100 else "",
+    )  # fmt: skip
 
 
 KEYS = st.sampled_from([b"k%d" % i for i in range(12)])
@@ -331,11 +346,6 @@ def walked(walk: Walk, theirs: MerkleTree) -> list[int]:
 def walk_down(tree: MerkleTree) -> Walk:
     """A walk of ours, shown beside the tree."""
     return watch(Walk, tree, name="walk", beside=tree)
-
-
-def three_hundred_keys() -> MerkleTree:
-    """k0 to k299, in 4096 leaf buckets."""
-    return filled({b"k%d" % i: D1 for i in range(300)})
 
 
 def check_equal_roots_end_the_walk():
