@@ -203,7 +203,7 @@ class Host:
         try:
             self.node: StageNode = node_class(self, config, ring)
         except Exception as error:
-            raise self._plainly(error) from error
+            raise self.plainly(error) from error
         self._first_ring = ring
         for key, data in self.kept("store").items():
             self.node.store.restore(key, _copy_decoder.decode(data))
@@ -477,7 +477,7 @@ class Host:
 
     def _refusal(self, error: Exception) -> Refused:
         """What to answer instead: whose fault it is, and whether anything was done."""
-        error = self._plainly(error)
+        error = self.plainly(error)
         if isinstance(error, PieceFailed):
             self.fault(error)
         if isinstance(error, KvlabError):
@@ -570,7 +570,7 @@ class Host:
                 events.Exchanged(self.at_ms(), self.me, peer, levels, buckets, keys, size, tuple(walk))
             )
 
-    def _plainly(self, error: Exception) -> Exception:
+    def plainly(self, error: Exception) -> Exception:
         """What a piece of the reader's has raised, in the reader's terms."""
         if self.config.mine is None or isinstance(error, KvlabError):
             return error
@@ -578,7 +578,7 @@ class Host:
 
     def fault(self, error: Exception) -> None:
         """Note an exception that nobody expected. If it is the reader's, all others go on."""
-        error = self._plainly(error)
+        error = self.plainly(error)
         if isinstance(error, PieceFailed):
             self._tell(events.NodeFault(self.at_ms(), self.me, str(error)))
             return
@@ -701,7 +701,7 @@ class Host:
             self._check_type(name, found)
             values, context = values_of(found), context_in(found)
         except Exception as raised:
-            failure = self._plainly(raised)
+            failure = self.plainly(raised)
             if not isinstance(failure, KvlabError):
                 raise
             if isinstance(failure, PieceFailed):

@@ -80,8 +80,8 @@ class Gate:
 class Port:
     """One node of a stage, served in a thread."""
 
-    def __init__(self, stage: int, watched: bool, loop: str) -> None:
-        self.stage, self.watched = stage, watched
+    def __init__(self, stage: int, watched: bool, loop: str, mine: str | None) -> None:
+        self.stage, self.watched, self.mine = stage, watched, mine
         self.events: list[AnyEvent] = []
         self._loop = uvloop.new_event_loop() if loop == "uvloop" else asyncio.new_event_loop()
         # A fault is seen as an event; asyncio would print it besides.
@@ -100,7 +100,7 @@ class Port:
 
     async def _start(self) -> None:
         stage = stages.find(self.stage)
-        config = stages.checked(ClusterConfig(stage=self.stage))
+        config = stages.checked(ClusterConfig(stage=self.stage, mine=self.mine))
         self.host = Host(
             config.members()[0],
             stage,
@@ -136,8 +136,10 @@ class Port:
 
 
 @contextmanager
-def serving(stage: int = 1, *, watched: bool = False, loop: str = "uvloop") -> Iterator[Port]:
-    port = Port(stage, watched, loop)
+def serving(
+    stage: int = 1, *, watched: bool = False, loop: str = "uvloop", mine: str | None = None
+) -> Iterator[Port]:
+    port = Port(stage, watched, loop, mine)
     try:
         yield port
     finally:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from kvlab.errors import NotInThisStage, OperationError, PeerSilent, UserError
 from kvlab.messages import Item
+from kvlab.stages import pieces
 from kvlab.trace import events
 from kvlab.world.eager import resume
 from kvlab.world.process.resp import RespServer
@@ -221,6 +223,39 @@ def test_a_bug_is_answered_and_told_and_the_connection_lives(port: Port) -> None
         assert raw.ask(b"GET a\r\n").startswith(b"-ERR internal error")
         assert raw.ask(b"PING\r\n") == b"+PONG\r\n"
     assert port.faults() == ["ZeroDivisionError: oops"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            'self.tell(key, item, "put")',
+            'self.told(key, item, "put")',
+            "AttributeError: 'Store' object has no",
+        ),
+        (
+            "        item = self.held.get(key)\n",
+            "        raise not_back(__file__, 3)\n",
+            "this does not come back",
+        ),
+    ],
+)
+def test_what_a_readers_piece_raises_is_answered_and_told_as_the_readers(
+    old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    """A student reads it in redis-cli: it must not say that it is kvlab's fault."""
+    path = tmp_path / "store.py"
+    text = pieces.chapter(1).file("solution.py").read_text(encoding="utf-8")
+    assert old in text
+    helper = "\nfrom kvlab.world.guard import not_back\n"
+    path.write_text(text.replace(old, new).replace("\nfrom kvlab.errors", f"{helper}from kvlab.errors", 1))
+    with serving(1, mine=str(path)) as port:
+        with port.connect() as raw:
+            answers = raw.ask(b"SET a 1\r\n") + raw.ask(b"GET a\r\n")
+        assert b"-ERR store.py, line " in answers
+        assert said.encode() in answers
+        assert b"kvlab's fault" not in answers
+        assert [said in fault for fault in port.faults()] == [True]
 
 
 def test_a_write_of_several_keys_that_breaks_off_is_perhaps_written(port: Port) -> None:

@@ -32,6 +32,7 @@ from kvlab.config import check_range
 from kvlab.errors import OperationError, Outcome, PortTaken, UserError
 from kvlab.messages import Item, Key
 from kvlab.stages import AnswersAtOnce
+from kvlab.stages.pieces import PieceFailed
 from kvlab.world import eager
 from kvlab.world.process import commands
 from kvlab.world.process.resp_parser import Parser, Request
@@ -320,7 +321,11 @@ class Connection(asyncio.Protocol):
 
     def _complaint(self, failure: Exception) -> bytes:
         """The error reply: whose mistake it was, and what became of the write."""
+        failure = self._session.host.plainly(failure)
         match failure:
+            case PieceFailed():
+                self._session.host.fault(failure)
+                return error(f"ERR {failure}")
             case Complaint():
                 return error(str(failure))
             case OperationError():
