@@ -207,8 +207,10 @@ def _operation(op: Shot, view: View) -> str:
         return f"{op.via} read {key}: {found or 'no such key'}, {took}.{_of_read(op)}"
     if op.kind == "delete":
         return f"{op.via} deleted {key}, {took}.{_kept_for(op)}"
-    if not homes:
+    if not homes and len(op.holders) < 2:
         return f"{key} = {shown(op.value, 20)} is in the memory of {op.via}, and nowhere else."
+    if not homes:  # of the mirror, where each node is to hold every key
+        return f"{key} = {shown(op.value, 20)} is written {took}; {listed(op.holders)} hold it."
     confirmed = [node for node in op.holders if node in homes]
     copies = f"{len(confirmed)} of {len(homes)} replicas hold it" if len(homes) > 1 else "it is held"
     places = [f"{node} ({zone})" if (zone := view.zone(node)) else node for node in confirmed]

@@ -351,6 +351,14 @@ def test_a_canvas_cuts_off_what_falls_outside() -> None:
     assert canvas.text() == ["cdef", ""]
 
 
+def test_a_write_of_a_mirror_is_told_of_all_who_hold_it() -> None:
+    written = view(births(3), put(), stage=2, nodes=3)
+    assert written.op is not None
+    told = sentences(written)[0]
+    assert "nowhere else" not in told
+    assert all(node in told for node in written.op.holders), told
+
+
 def test_an_overwritten_write_and_a_lock_are_told_in_sentences() -> None:
     n1 = NodeId("n1")
     locked = view(births(3), mirrored(), stage=2, nodes=3)
