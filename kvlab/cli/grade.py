@@ -62,7 +62,7 @@ def grade_command(
     Each piece runs in a process of its own, with a limit on its time and its memory. An interrupted run goes
     on where it was. Exit code: 0 if all could be graded, whatever came of it.
     """
-    from kvlab.course.batch import Graded, grade_all, submissions
+    from kvlab.course.batch import Graded, grade_all, submissions, table
     from kvlab.stages import pieces
 
     def tell(done: Graded) -> None:
@@ -83,9 +83,10 @@ def grade_command(
         if not as_json:
             heads = "  ".join(f"{f'ch {chapter.number}':>6}" for chapter in chapters)
             click.echo(f"{'student':<{width}}  {heads}")
-        grade_all(
+        found = grade_all(
             students, chapters, out, seed=seed, limit_s=limit_s, memory_mb=memory_mb, jobs=jobs, tell=tell
         )
+        csv_file = table(out, found, chapters)
     except KvlabError as error:
         click.echo(f"kvlab grade: {error}", err=True)
         sys.exit(2)
@@ -93,4 +94,7 @@ def grade_command(
         click.echo(f"kvlab grade: interrupted; the same command goes on where it was ({out})", err=True)
         sys.exit(130)
     if not as_json:
-        click.echo(f"\none report a student is in {out}")
+        click.echo(
+            f"\nin {out}: this table ({csv_file.name}), and of each student .txt to read, .junit.xml, .json,"
+        )
+        click.echo("and .gradescope.json, which is Gradescope's results.json")

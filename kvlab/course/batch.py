@@ -6,6 +6,7 @@ Invariant: what has been graded once is not graded again, as long as neither the
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from kvlab import __version__
+from kvlab.course import reports
 from kvlab.course.grading import graded
 from kvlab.course.tell import told
 from kvlab.course.verdict import Failure, Verdict
@@ -100,22 +102,19 @@ def grade_all(
             path = student.pieces.get(chapter.number)
             if path is None:
                 continue
-            mark = fingerprint(path, seed)
-            old = before.verdicts.get(chapter.number) if before is not None else None
-            if old is not None and old[0] == mark:
-                verdicts[chapter.number] = old
-                continue
+            mark = ""
             try:
+                mark = fingerprint(path, seed)
+                old = before.verdicts.get(chapter.number) if before is not None else None
+                if old is not None and old[0] == mark:
+                    verdicts[chapter.number] = old
+                    continue
+                if not path.resolve().is_relative_to(student.folder.resolve()):
+                    raise UserError("this is a link that leads out of the submission")
                 verdict = graded(chapter, path.resolve(), seed=seed, limit_s=limit_s, memory_mb=memory_mb)
-            except KvlabError as error:
-                verdict = Verdict(
-                    chapter.number,
-                    chapter.title,
-                    str(path),
-                    seed,
-                    (),
-                    Failure(got=str(error), file=path.name),
-                )
+            except (KvlabError, OSError) as error:
+                problem = Failure(got=str(error), file=path.name)
+                verdict = Verdict(chapter.number, chapter.title, str(path), seed, (), problem)
             verdicts[chapter.number] = (mark, verdict)
         done = Graded(student.student, verdicts)
         report(out, done)
@@ -132,6 +131,18 @@ def grade_all(
     return results
 
 
+def table(out: Path, done: Sequence[Graded], chapters: Sequence[Chapter]) -> Path:
+    """All scores as a CSV, for a spreadsheet: a row a student, a column a chapter; "" for no file."""
+    path = out / "table.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["student", *(f"chapter {chapter.number}" for chapter in chapters)])
+        for one in done:
+            found = [one.verdict(chapter.number) for chapter in chapters]
+            writer.writerow([one.student, *("" if verdict is None else verdict.score for verdict in found)])
+    return path
+
+
 def kept(out: Path, student: str) -> Graded | None:
     """What an earlier run has found."""
     try:
@@ -141,12 +152,15 @@ def kept(out: Path, student: str) -> Graded | None:
 
 
 def report(out: Path, done: Graded) -> None:
-    """One student's report: for a person, and for the next run."""
+    """One student's report: for a person, for JUnit's readers and Gradescope, and for the next run."""
     lines = []
     for number, (_, verdict) in done.verdicts.items():
         lines += [line for line, _ in told(verdict, f"kvlab check {number}", whole=True)]
         lines.append("")
     (out / f"{done.student}.txt").write_text("\n".join(lines), encoding="utf-8")
+    verdicts = [verdict for _, verdict in done.verdicts.values()]
+    (out / f"{done.student}.junit.xml").write_text(reports.junit(verdicts), encoding="utf-8")
+    (out / f"{done.student}.gradescope.json").write_text(reports.gradescope(verdicts), encoding="utf-8")
     part = out / f"{done.student}.json.part"
     part.write_bytes(msgspec.json.encode(done))
     part.replace(out / f"{done.student}.json")

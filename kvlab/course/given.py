@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from typing import Any, Generic, Protocol
+from typing import Any, Generic, NoReturn, Protocol
 
 import msgspec
 
@@ -62,6 +62,16 @@ __all__ = [
 
 def _nobody(key: Key, item: Item | None, why: str) -> None:
     """Tell nobody."""
+
+
+def _leave_to_the_reader(given: type[object], *methods: str) -> None:
+    """Where what is given builds on a whole node, `super().put` would be the answer itself."""
+
+    def yours(self: object, *args: object) -> NoReturn:
+        raise NotImplementedError
+
+    for method in methods:
+        setattr(given, method, yours)
 
 
 class GivenStore:
@@ -187,6 +197,9 @@ class GivenCapNode(CapNode):
         return " and ".join(self.missing())
 
 
+_leave_to_the_reader(GivenCapNode, "put", "get", "unlocked", "write", "beyond_doubt")
+
+
 def too_few(doing: str, votes: Votes) -> QuorumNotReached:
     """The error to raise when no more answers will come and there were too few.
 
@@ -224,6 +237,9 @@ class GivenQuorumNode(QuorumNode):
     def ask_for(self, key: Key) -> AsyncIterator[tuple[NodeId, Answer[Fetched[Version]]]]:
         """Ask all the key's replicas at once what they hold; yields (replica, Fetched or error)."""
         return self.transfer.ask_for(key)
+
+
+_leave_to_the_reader(GivenQuorumNode, "put", "get", "write", "read")
 
 
 # -- chapter 7 -----------------------------------------------------------------------------------
@@ -320,6 +336,9 @@ class GivenMembers(Members):
     def tell(self, changes: Changes) -> None:
         """Note of whom something else is believed now; every list that the table returns goes here."""
         self._tell(changes)
+
+
+_leave_to_the_reader(GivenMembers, "round", "exchange", "on")
 
 
 # -- chapter 8 -----------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The grader's own process: load one piece, run its chapter's checks under pytest, write down the verdicts.
 
-    python -m kvlab.course.grader JOB       (JSON; kvlab/course/grading.py writes it and reads the answer)
+    python -m kvlab.course.grader < JOB     (JSON; kvlab/course/grading.py writes it and reads the answer)
 
 The checks are those that came with kvlab, never a copy in the reader's folder. They find the piece as the
 module that its file would be (`from store import Store`).
@@ -16,6 +16,7 @@ import inspect
 import io
 import os
 import re
+import resource
 import signal
 import sys
 import time
@@ -31,7 +32,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, core, settings
 from hypothesis.errors import FlakyFailure, FlakyReplay
 
-from kvlab.course import checking, mistakes
+from kvlab.course import checking, fence, mistakes
 from kvlab.course.verdict import Check, Failure, Outcome, Verdict
 from kvlab.errors import KvlabError
 from kvlab.stages import pieces
@@ -41,8 +42,11 @@ from kvlab.world.guard import TICK_S, Guard, not_back
 EXAMPLES = 40
 """Of each property."""
 
-PRINTED_MAX = 8
-"""Lines that are shown."""
+PRINTED_MAX, PRINTED_WIDTH = 8, 160
+"""Of what the reader prints: so many lines are shown, and so much of each."""
+
+FILE_BYTES_MAX = 64 * 1024 * 1024
+"""Of the answer, and of what a piece says on stderr."""
 
 CHECK_S = 15.0
 """Of computing, for one check; they take a tenth of a second."""
@@ -58,6 +62,8 @@ class Job(msgspec.Struct, kw_only=True):
     """For each piece the names of the checks to try; none: all."""
     answer: str
     """The file to write the verdicts to, one JSON object a line."""
+    sign: str
+    """What each of these lines begins with, so that one that the piece has written is known."""
     traceback: str = ""
     """The file in which to say where it was, if time is up."""
     seconds: float = 60.0
@@ -97,17 +103,31 @@ def grade(
     core.global_force_seed = seed  # type: ignore[assignment]  # as hypothesis' own plugin for pytest does
     guard = Guard(piece, signal.ITIMER_VIRTUAL, NotBack, tick_s, limit_s=CHECK_S)
     run = Run(chapter, piece, seed, only, guard, whole=whole, small=small)
-    with _no_sleep(piece), guard:
+    problem = None
+    with _no_sleep(piece), guard, _fenced(piece):
         try:
             if piece.parent == chapter.file("wrong"):  # these are written as what they make worse
                 pieces.execute(chapter.file("solution.py"), "solution")
+            for complaint in fence.borrowed(chapter, piece):
+                raise complaint
             module = pieces.load_piece(chapter, piece)
+            run.sees_to_the_judges()
+            run.with_pytest(module)
+            run.sees_to_the_judges()
         except NotBack as error:
-            return run.verdict(time.perf_counter() - begun, told(error.failure))
+            problem = told(error.failure)
         except PieceError as error:
-            return run.verdict(time.perf_counter() - begun, told(error))
-        run.with_pytest(module)
-    return run.verdict(time.perf_counter() - begun)
+            problem = told(error)
+    return run.verdict(time.perf_counter() - begun, problem)
+
+
+@contextlib.contextmanager
+def _fenced(piece: Path) -> Iterator[None]:
+    fence.fence(piece)
+    try:
+        yield
+    finally:
+        fence.fence(None)
 
 
 @contextlib.contextmanager
@@ -147,15 +167,23 @@ class Run:
         self.chapter, self.piece, self.seed, self.only, self.guard = chapter, piece, seed, only, guard
         self.whole, self.small = whole, small
         self.file = chapter.file(f"check_{chapter.module}.py")
+        self.judges = fence.judges()
         self.checks: list[Check] = []
         self.broken = ""
         self.endless = False
 
     def verdict(self, seconds: float, problem: Failure | None = None) -> Verdict:
+        checks = () if problem is not None else tuple(self.checks)
         return Verdict(
-            self.chapter.number, self.chapter.title, str(self.piece), self.seed, tuple(self.checks), problem,
+            self.chapter.number, self.chapter.title, str(self.piece), self.seed, checks, problem,
             round(seconds, 3), self.broken,
         )  # fmt: skip
+
+    def sees_to_the_judges(self) -> None:
+        """Raise PieceError if the piece has changed by what it is judged."""
+        if what := fence.changed(self.judges):
+            said = f"it puts something else in the place of {what}, which judges it"
+            raise PieceError(self.piece, 0, said)
 
     def with_pytest(self, module: ModuleType) -> None:
         for name, known in list(sys.modules.items()):
@@ -176,6 +204,8 @@ class Run:
     # -- pytest's hooks --------------------------------------------------------------------------
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for module in {item.module for item in items if isinstance(item, pytest.Function)}:
+            self.judges |= fence.functions_of(module)
         if self.only:
             unknown = set(self.only) - {item.name for item in items}
             if unknown:
@@ -291,7 +321,13 @@ class Printed(io.TextIOBase):
         return len(text)
 
     def last(self) -> tuple[str, ...]:
-        return tuple("".join(self._end).splitlines()[-PRINTED_MAX:])
+        return tuple(map(_readable, "".join(self._end).splitlines()[-PRINTED_MAX:]))
+
+
+def _readable(line: str) -> str:
+    """Of a line so much as one reads, and nothing that a terminal would obey."""
+    line = "".join(char if char.isprintable() or char == "\t" else "?" for char in line[: PRINTED_WIDTH + 1])
+    return line if len(line) <= PRINTED_WIDTH else f"{line[:PRINTED_WIDTH]}..."
 
 
 def _leave_large(check: Callable[..., object]) -> None:
@@ -340,15 +376,15 @@ def prepare() -> None:
 
 def limit_memory(megabytes: int) -> None:
     """Let this process have no more. macOS knows the limit and does not hold it."""
-    import resource
-
     size = megabytes * 1024 * 1024
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
 def main() -> None:
-    job = msgspec.json.decode(sys.argv[1], type=Job)
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    with contextlib.suppress(ValueError, OSError):  # who writes without end fills no disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES_MAX, FILE_BYTES_MAX))
     if job.megabytes:
         limit_memory(job.megabytes)
     if job.traceback:
@@ -365,8 +401,9 @@ def main() -> None:
             verdict = grade(
                 chapter, Path(path), job.seed, only, whole=job.whole, small=job.small, tick_s=job.tick_s
             )
-            answer.write(msgspec.json.encode(verdict) + b"\n")
+            answer.write(job.sign.encode() + msgspec.json.encode(verdict) + b"\n")
             answer.flush()
+    os._exit(0)  # at once, and before anything that a piece has asked to be done at the end
 
 
 if __name__ == "__main__":

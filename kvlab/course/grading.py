@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import secrets
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -36,44 +39,69 @@ def graded(
     tick_s: float = TICK_S,
 ) -> Verdict:
     """Check one piece in a process of its own. Raises KvlabError if that process itself fails."""
-    with tempfile.TemporaryDirectory(prefix="kvlab-check-") as folder:
+    job = {
+        "chapter": chapter.number, "pieces": [str(piece)], "seed": seed, "only": [list(only)],
+        "megabytes": memory_mb, "whole": whole, "tick_s": tick_s,
+    }  # fmt: skip
+    answer = run(job, limit_s)
+    if answer.verdicts:
+        return answer.verdicts[0]
+    empty = Verdict(chapter.number, chapter.title, str(piece), seed, ())
+    if answer.traceback.startswith("Timeout"):  # as faulthandler begins
+        problem = timed_out(piece, answer.traceback, limit_s)
+        return msgspec.structs.replace(empty, problem=problem, seconds=limit_s)
+    return msgspec.structs.replace(empty, problem=fallen(piece, answer.said))
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a grader's process has left."""
+
+    verdicts: tuple[Verdict, ...]
+    said: str
+    """The end of what it said on stderr."""
+    traceback: str
+    """Where it was, if its time was up."""
+
+
+def run(job: dict[str, object], limit_s: float) -> Answer:
+    """Run the grader's process, and end whatever it has started.
+
+    The job goes in through stdin, where `ps` does not show the seed, and comes with a sign that is made up
+    anew each time: what does not begin with it was not written by the grader.
+    """
+    with tempfile.TemporaryDirectory(prefix="kvlab-check-") as folder, tempfile.TemporaryFile() as said:
         answer, traceback = Path(folder, "answer"), Path(folder, "traceback")
-        job = {
-            "chapter": chapter.number, "pieces": [str(piece)], "seed": seed, "only": [list(only)],
-            "answer": str(answer), "traceback": str(traceback), "seconds": limit_s, "megabytes": memory_mb,
-            "whole": whole, "tick_s": tick_s,
-        }  # fmt: skip
-        said = run(job, limit_s)
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            return msgspec.json.decode(answer.read_bytes(), type=Verdict)
-        empty = Verdict(chapter.number, chapter.title, str(piece), seed, ())
-        if traceback.exists() and (where := traceback.read_text(encoding="utf-8", errors="replace")):
-            return msgspec.structs.replace(empty, problem=timed_out(piece, where, limit_s), seconds=limit_s)
-        return msgspec.structs.replace(empty, problem=fallen(piece, said))
+        sign = secrets.token_hex(16)
+        whole = {**job, "answer": str(answer), "traceback": str(traceback), "seconds": limit_s, "sign": sign}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kvlab.course.grader"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            start_new_session=True,
+        )
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(msgspec.json.encode(whole), timeout=limit_s + 5)
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        said.seek(max(0, said.seek(0, os.SEEK_END) - 4000))
+        words = said.read().decode(errors="replace")
+        verdicts = tuple(_signed(answer, sign.encode()))
+        where = traceback.read_text(encoding="utf-8", errors="replace") if traceback.exists() else ""
+    return Answer(verdicts, "\n".join(words.strip().splitlines()[-5:]), where)
 
 
-def run(job: dict[str, object], limit_s: float) -> str:
-    """Run the grader's process; returns the end of what it said on stderr."""
-    text = msgspec.json.encode(job).decode()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kvlab.course.grader", text],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        _, said = process.communicate(timeout=limit_s + 5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        _, said = process.communicate()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    return "\n".join(said.strip().splitlines()[-5:])
+def _signed(answer: Path, sign: bytes) -> Iterator[Verdict]:
+    """The verdicts in this file that the grader has written."""
+    if not answer.exists():
+        return
+    for line in answer.read_bytes().splitlines():
+        if line.startswith(sign):
+            with contextlib.suppress(msgspec.MsgspecError):
+                yield msgspec.json.decode(line.removeprefix(sign), type=Verdict)
 
 
 def timed_out(piece: Path, traceback: str, limit_s: float) -> Failure:

@@ -72,7 +72,9 @@ class Verdict(msgspec.Struct, frozen=True):
 
     @property
     def passed(self) -> bool:
-        return self.problem is None and not self.broken and all(check.passed for check in self.checks)
+        return (
+            bool(self.checks) and self.problem is None and not self.broken and self.score == len(self.checks)
+        )
 
     @property
     def score(self) -> int:

@@ -190,9 +190,7 @@ def execute(path: Path, name: str) -> ModuleType:
     try:
         code = compile(text, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
-        said = f"this is not Python: {error.msg}"
-        shown = (error.text or "").strip()
-        raise PieceError(path, error.lineno or 0, f"{said}\n    {shown}" if shown else said) from None
+        raise PieceError(path, error.lineno or 0, _no_python(error)) from None
     except ValueError as error:  # null bytes
         raise PieceError(path, 0, f"this is not Python: {error}") from None
     module = ModuleType(name)
@@ -201,14 +199,33 @@ def execute(path: Path, name: str) -> ModuleType:
     sys.modules[name] = module  # where dataclasses and the like look for a class's module
     try:
         exec(code, vars(module))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if before is not None:
             sys.modules[name] = before
         else:
             del sys.modules[name]
-        what = f"this raises {type(error).__name__} when the file is read: {error}"
-        raise PieceError(path, line_of(error, path), what) from error
+        if isinstance(error, PieceError):
+            raise
+        raise PieceError(path, line_of(error, path), _raised(error)) from error
     return module
+
+
+def _raised(error: BaseException) -> str:
+    """What a file raises while it is read, in plain words."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return (
+            f"there is no module {error.name} here: it is spelled otherwise, or not installed. The standard "
+            "library and what the starter imports are enough"
+        )
+    return f"this raises {type(error).__name__} when the file is read: {error}"
+
+
+def _no_python(error: SyntaxError) -> str:
+    """What Python says of a line that it does not understand, and where else to look."""
+    said, shown = f"this is not Python: {error.msg}", (error.text or "").strip()
+    if error.msg.startswith("unterminated triple-quoted"):
+        said += '; perhaps a """ further up was never closed, and this one closes it'
+    return f"{said}\n    {shown}" if shown else said
 
 
 def misfits(chapter: Chapter, module: ModuleType, path: Path) -> Iterator[PieceError]:
@@ -246,6 +263,9 @@ def _misfit(
     if not callable(found) or getattr(found, "__isabstractmethod__", False):
         yield PieceError(path, 0, f"expected {shape}, and there is no {name}")
         return
+    if wanted.name != "__init__" and _is_ours(found):
+        yield PieceError(path, 0, f"expected {shape} in this file; {name} is what kvlab itself has there")
+        return
     line = _first_line(found)
     if isinstance(wanted, ast.AsyncFunctionDef) != inspect.iscoroutinefunction(found):
         expected = "async def" if isinstance(wanted, ast.AsyncFunctionDef) else "def, without async"
@@ -260,6 +280,13 @@ def _misfit(
 
 def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     return [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
+
+
+def _is_ours(function: object) -> bool:
+    """Whether it was written in kvlab: what the reader leaves out may be inherited from the reference."""
+    code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
+    where = Path(code.co_filename) if code is not None else Path()
+    return where.is_relative_to(_PACKAGE) and not where.is_relative_to(chapters_folder())
 
 
 def _first_line(function: object) -> int:

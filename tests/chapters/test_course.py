@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from kvlab.course.grading import run
@@ -31,31 +30,24 @@ def caught_by(path: Path) -> str:
     return found[1]
 
 
-def graded(number: int, folder: Path) -> dict[Path, Verdict]:
+def graded(number: int) -> dict[Path, Verdict]:
     """The starter and the reference whole, and each wrong answer by the check it names, in one process."""
     chapter = CHAPTERS[number]
     wrong = wrong_answers(chapter)
     tried = [chapter.starter, chapter.file("solution.py"), *wrong]
     only: list[Sequence[str]] = [[], [], *([caught_by(path)] for path in wrong)]
-    answer = folder / f"answers-{number}"
-    said = run(
-        {
-            "chapter": number, "pieces": list(map(str, tried)), "only": only, "answer": str(answer),
-            "small": False, "tick_s": 0.05,
-        },
-        limit_s=120,
-    )  # fmt: skip
-    assert not said, said
-    verdicts = msgspec.json.Decoder(Verdict).decode_lines(answer.read_bytes())
-    return dict(zip(tried, verdicts, strict=True))
+    job = {"chapter": number, "pieces": list(map(str, tried)), "only": only, "small": False, "tick_s": 0.05}
+    answer = run(job, limit_s=120)
+    assert not answer.said, answer.said
+    return dict(zip(tried, answer.verdicts, strict=True))
 
 
 @pytest.mark.parametrize("number", CHAPTERS)
-def test_a_chapter_proves_its_checks(number: int, tmp_path: Path) -> None:
+def test_a_chapter_proves_its_checks(number: int) -> None:
     """The starter is where one starts: nothing passes, and nothing in it is an error. The reference passes.
     There are wrong answers enough, and each is caught, by the check that it names."""
     chapter = CHAPTERS[number]
-    found = graded(number, tmp_path)
+    found = graded(number)
     assert [verdict.broken for verdict in found.values() if verdict.broken] == []
 
     starter = found[chapter.starter]

@@ -49,6 +49,9 @@ class Served(Protocol):
     def ring(self) -> RingSpec:
         """The ring by which the node works now."""
 
+    def plainly(self, error: Exception) -> Exception:
+        """What a piece of the reader's has raised, in the reader's terms; any other error as it is."""
+
     @property
     def watched(self) -> bool:
         """Whether anybody wants to be told of operations."""
