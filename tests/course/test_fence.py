@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import fcntl
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -117,16 +120,37 @@ def test_what_no_piece_needs_is_refused_where_it_stands(line: str, said: str, tm
 
 
 def test_what_a_piece_has_started_in_spite_of_all_ends_with_it(tmp_path: Path) -> None:
-    """A thread has no line of the reader's above it; what it forks is ended with the grader's process."""
-    os.mkfifo(fifo := tmp_path / "fifo")
-    text = (
-        "import threading, os\n\ndef loop():\n    pass\n\n"
-        f"fd = os.open({str(fifo)!r}, os.O_RDONLY | os.O_NONBLOCK)\n"
-        "t = threading.Thread(target=os.fork)\nt.start()\nt.join()\n"
-    )
-    judged(text, tmp_path)
-    with pytest.raises(OSError, match="No such device"):  # ENXIO: nobody has it open any more
-        os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    """A thread that calls what is built in and nothing else is not refused it: it has no line of
+    the reader's. What it forks has a lock on a file, for as long as it lives."""
+    (locked := tmp_path / "locked").touch()
+    text = f"""
+import fcntl, functools, operator, os, threading, time
+
+fcntl.flock(os.open({str(locked)!r}, os.O_RDONLY), fcntl.LOCK_SH)
+forked = threading.Event()
+calls = [os.fork, forked.set, functools.partial(time.sleep, 1000)]
+threading.Thread(target=list, args=[map(operator.call, calls)], daemon=True).start()
+forked.wait()
+"""
+    assert "expected footprint" in judged(text, tmp_path), "it has come to its end"
+    with locked.open() as file, limited(20):
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+@contextlib.contextmanager
+def limited(seconds: int) -> Iterator[None]:
+    """Raise TimeoutError, so that what hangs says where."""
+
+    def up(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, up)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_what_is_said_without_end_neither_passes_nor_fills_anything(tmp_path: Path) -> None:
