@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "check": BELOW_CHECK,
     "script": BELOW_SCRIPT,
     "fuzz": (*BELOW_SCRIPT, "script"),
+    "scorecard": (*BELOW_SCRIPT, "script"),
     "lab": ANY,
     "course": ANY,
     "cli": ANY,
@@ -60,6 +61,7 @@ HEADLESS = (
     "kvlab.script",
     "kvlab.world.sim",
     "kvlab.fuzz",
+    "kvlab.scorecard",
 )
 """What grades, fuzzes and replays: no terminal, no socket library, no thread."""
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
 from kvlab.check.history import Judgement, Operation, Verdict, by_key, denied, illegal, merged, shown
 from kvlab.check.siblings import covered
 from kvlab.errors import Outcome
@@ -25,6 +27,28 @@ def no_lost_writes(history: Sequence[Operation], final: Mapping[Key, Operation])
     """Judge the history by what a last read of each key (`final`) finds. O(n²) in the writes to one key."""
     judged = [_last_write_is_there(ops, final.get(key)) for key, ops in by_key(history).items()]
     return merged(LOST, judged, f"every last acknowledged write is there (keys: {len(judged)})")
+
+
+def stale_reads(history: Sequence[Operation]) -> list[Operation]:
+    """The reads that find neither the last write acknowledged before they began nor a later one. O(n³) a key.
+
+    A read that was late for a write, and not a write that is gone: the next may find it.
+    """
+    stale = []
+    for operations in by_key(history).values():
+        for read in operations:
+            if read.kind == "get" and read.outcome is Outcome.OK:
+                known = [_as_known_to(read, op) for op in operations if op.start_ms < read.end_ms]
+                if _last_write_is_there(known, read).verdict is Verdict.ILLEGAL:
+                    stale.append(read)
+    return stale
+
+
+def _as_known_to(read: Operation, op: Operation) -> Operation:
+    """A write that had not ended when the read began may be found or not, as an unknown one may."""
+    if op.outcome is Outcome.OK and op.is_write and not op.before(read):
+        return msgspec.structs.replace(op, outcome=Outcome.UNKNOWN)
+    return op
 
 
 def latest_acknowledged(operations: Sequence[Operation]) -> list[Operation]:

@@ -21,6 +21,10 @@ COMMANDS = {
     "fuzz": ("kvlab.cli.fuzz:fuzz_command", "Run many seeds of a stage under faults, and judge them."),
     "stages": ("kvlab.cli.stages:stages_command", "List the stages and what each adds."),
     "diff": ("kvlab.cli.stages:diff_command", "Show what one stage changes in another: the lesson itself."),
+    "scorecard": (
+        "kvlab.cli.scorecard:scorecard_command",
+        "Measure how each stage answers the five wishes.",
+    ),
     "init": ("kvlab.cli.course:init_command", "Make a folder of your own for the exercises."),
     "watch": ("kvlab.cli.watch:watch_command", "Check your piece each time that you save it."),
     "check": ("kvlab.cli.check:check_command", "Check your piece of a chapter."),

@@ -243,7 +243,7 @@ class Session:
         world, text = self.world, ""
         match command:
             case Put() | Get() | Delete():
-                return _operated(command, at_ms, await self._operate(command))
+                return _operated(command, at_ms, await self.operate(command))
             case Expect(condition):
                 return _judged(command, at_ms, condition, await self.find(condition))
             case WaitUntil(condition, within):
@@ -301,7 +301,7 @@ class Session:
 
     # -- operations ------------------------------------------------------------------------------
 
-    async def _operate(self, command: Put | Get | Delete) -> Result:
+    async def operate(self, command: Put | Get | Delete) -> Result:
         """Do it, and keep it in the history."""
         via = await self.resolve(command.via) if command.via is not None else None
         world, begun = self.world, self._begun_ms()
@@ -471,7 +471,7 @@ class Session:
             return Finding(False, "no node is up")
         match condition:
             case GetIs(key, op, values, via):
-                result = await self._operate(Get(key, via))
+                result = await self.operate(Get(key, via))
                 if result.outcome is not Outcome.OK:
                     return Finding(False, f"the read via {result.via} came back {_ended(result)}")
                 return _same_values(op, values, result.values, f" via {result.via}")
@@ -495,7 +495,7 @@ class Session:
             case ResultIs(op, what):
                 return self._result_is(op, what)
             case SiblingsAre(key, op, count):
-                result = await self._operate(Get(key))
+                result = await self.operate(Get(key))
                 if result.outcome is not Outcome.OK:
                     return Finding(False, f"the read via {result.via} {_ended(result)}")
                 found = f"{len(result.values)} ({_values(result.values)})"
@@ -561,15 +561,15 @@ class Session:
     async def _judge(self, claim: str) -> Judgement:
         match claim:
             case "convergence":
-                return convergence(await self._copies())
+                return convergence(await self.copies())
             case "no-lost-writes":
-                return no_lost_writes(self._known(), await self._read_all())
+                return no_lost_writes(self._known(), await self.read_all())
             case "no-resurrection":
-                final = await self._read_all()
+                final = await self.read_all()
                 sloppy = self.world.stage.hints and self.world.config.hints
                 return no_resurrection(self._known(), final.values() if sloppy else None)
             case "all-siblings":
-                return all_siblings(self._known(), await self._read_all())
+                return all_siblings(self._known(), await self.read_all())
             case "read-your-writes":
                 return read_your_writes(self._known())
             case "monotonic-reads":
@@ -577,7 +577,7 @@ class Session:
             case "linearizable":
                 return linearizable(self._known())
             case "failed-is-failed":
-                await self._read_all()
+                await self.read_all()
                 return failed_is_failed(self._known())
             case _:
                 raise UserError(f"there is no check {claim!r}")
@@ -586,7 +586,7 @@ class Session:
         """The history; first the keys of which all of it is known, for there a proof is one."""
         return sorted(self.history, key=lambda op: op.key in self._forgotten_of)
 
-    async def _copies(self) -> dict[Key, dict[NodeId, Sequence[bytes] | None]]:
+    async def copies(self) -> dict[Key, dict[NodeId, Sequence[bytes] | None]]:
         """What each home replica of each key holds; None for one that cannot be looked at."""
         running = self.world.up()
         keys: dict[Key, None] = {}
@@ -600,7 +600,7 @@ class Session:
             }
         return copies
 
-    async def _read_all(self) -> dict[Key, Operation]:
+    async def read_all(self) -> dict[Key, Operation]:
         """Read every key that the history wrote, once."""
         keys = dict.fromkeys(op.key for op in self.history if op.is_write)
         final = {}
