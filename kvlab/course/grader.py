@@ -33,6 +33,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, core, settings
 from hypothesis.errors import FlakyFailure, FlakyReplay
 
 from kvlab.course import checking, fence, mistakes
+from kvlab.course.shared import shared
 from kvlab.course.verdict import Check, Failure, Outcome, Verdict
 from kvlab.errors import KvlabError
 from kvlab.stages import pieces
@@ -167,6 +168,7 @@ class Run:
         self.chapter, self.piece, self.seed, self.only, self.guard = chapter, piece, seed, only, guard
         self.whole, self.small = whole, small
         self.file = chapter.file(f"check_{chapter.module}.py")
+        self.shared = shared(piece.read_text(encoding="utf-8", errors="replace"))
         self.judges = fence.judges()
         self.checks: list[Check] = []
         self.broken = ""
@@ -238,6 +240,8 @@ class Run:
                 gc.collect()
         if failure is not None and (forgotten := self._never_awaited(noted)):
             failure = msgspec.structs.replace(failure, likely=forgotten)
+        elif failure is not None and outcome in (Outcome.FAILED, Outcome.RAISED) and self.shared:
+            failure = msgspec.structs.replace(failure, likely=self.shared)
         self.endless = outcome is Outcome.ENDLESS
         return Check(item.name, rule, outcome, round(time.perf_counter() - begun, 3), failure)
 

@@ -46,6 +46,10 @@ _MEANINGS = [
         "a tuple of pairs has no names to look up; dict(pairs) has.",
     ),
     (
+        r"time\.sleep stops",
+        "who asks this node waits as well; and in the simulator no time passes while a node stands still.",
+    ),
+    (
         r"AttributeError: '(\w+)' object has no attribute '(?:tell|bytes|env|r|w)'",
         "that is set by the class that you were given: `{0}.__init__` has to call super().__init__ first.",
     ),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from kvlab.course.mistakes import in_a_node, is_slip, likely, returned
+from kvlab.course.shared import shared
 
 
 @pytest.mark.parametrize(
@@ -71,3 +72,32 @@ def test_a_method_without_a_way_out_with_a_value_is_told_so_and_one_that_found_n
     assert returned(finds_nothing, None) == ""
     assert returned(dict[str, int]().get, None) == "", "its source cannot be read"
     assert "generator" in returned(one_by_one, one_by_one(1))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("class Store:\n    def __init__(self, held={}):\n        pass", "line 2: held={} is made once"),
+        ("def f(a, *, seen=set()):\n    pass", "line 1: seen=set() is made once"),
+        ("def f(a, b=1, order=OrderedDict()):\n    pass", "Write order=None"),
+        (
+            "class Store:\n    held: dict = {}\n    def put(self, k):\n        self.held[k] = 1",
+            "line 2: held is made once and belongs to the class Store",
+        ),
+        (
+            "class Store:\n    order = []\n    def put(self, k):\n        self.order.append(k)",
+            "as self.order.",
+        ),
+        ("class Store:\n    WHY = {'put': 1}\n    def put(self, k):\n        return self.WHY[k]", ""),
+        (
+            "class Store:\n    held = {}\n    def __init__(self):\n        self.held = {}\n"
+            "    def put(self, k):\n        self.held[k] = 1",
+            "",
+        ),
+        ("def f(a, b=None, c=(1, 2)):\n    held = {}", ""),
+        ("def (", ""),
+    ],
+)
+def test_what_all_objects_share_is_found_where_it_is_made(text: str, said: str) -> None:
+    assert said in shared(text)
+    assert bool(said) == bool(shared(text))
