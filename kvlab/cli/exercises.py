@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -52,7 +53,8 @@ def predict_command(chapter: int, answers: str | None) -> None:
             if given is not None:
                 click.echo(f"   > {given[question.number - 1] + 1}")
                 return given[question.number - 1]
-            return int(click.prompt("   >", type=click.IntRange(1, len(question.choices)))) - 1
+            number = click.prompt("   >", prompt_suffix=" ", value_proc=_one_of(len(question.choices)))
+            return int(number) - 1
 
         def tell(answered: Answered) -> None:
             right = " or ".join(answered.question.choices[i] for i in answered.right)
@@ -69,6 +71,15 @@ def predict_command(chapter: int, answers: str | None) -> None:
     if (mine := _mine()) is not None:
         mine.note(chapter, "predict", f"{correct}/{len(found)}")
     sys.exit(0 if correct == len(found) else 1)
+
+
+def _one_of(count: int) -> Callable[[str], int]:
+    def read(typed: str) -> int:
+        if not typed.strip().isdecimal() or not 1 <= int(typed) <= count:
+            raise click.UsageError(f"type the number of a choice, 1 to {count}, and not {typed!r}")
+        return int(typed)
+
+    return read
 
 
 def _choices(answers: str | None, count: int) -> list[int] | None:

@@ -29,12 +29,12 @@ COUNT = 5
 
 
 class Question(msgspec.Struct, frozen=True):
-    """One question: the choices, each with the condition that makes it the right one."""
+    """One question: the choices, each with the conditions that make it the right one."""
 
     number: int
     text: str
     choices: tuple[str, ...]
-    conditions: tuple[Condition, ...]
+    conditions: tuple[tuple[Condition, ...], ...]
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -59,7 +59,14 @@ def question(number: int, predict: Predict) -> Question:
     if found is None:
         raise KvlabError(f'expected "{{condition}}: choice | choice", and got {predict.answer!r}')
     choices = tuple(choice.strip() for choice in found[2].split("|"))
-    return Question(number, predict.question, choices, tuple(_condition(found[1], one) for one in choices))
+    return Question(number, predict.question, choices, tuple(_conditions(found[1], one) for one in choices))
+
+
+def _conditions(left: str, choice: str) -> tuple[Condition, ...]:
+    """Of a choice such as `milk`, `> 40` or `10 to 40`."""
+    if between := re.fullmatch(r"(\d+) to (\d+)", choice):
+        return _condition(left, f">= {between[1]}"), _condition(left, f"<= {between[2]}")
+    return (_condition(left, choice),)
 
 
 def _condition(left: str, choice: str) -> Condition:
@@ -135,7 +142,10 @@ async def _do(session: Session, lines: Sequence[Line]) -> None:
 
 async def _right(session: Session, asked: Question) -> AsyncIterator[int]:
     last = session.last
-    for i, condition in enumerate(asked.conditions):
-        session.last = last  # a condition may read, and the result is that of what was done before
-        if (await session.find(condition)).holds:
+    for i, conditions in enumerate(asked.conditions):
+        holds = True
+        for condition in conditions:
+            session.last = last  # a condition may read, and the result is that of what was done before
+            holds = holds and (await session.find(condition)).holds
+        if holds:
             yield i

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import operator
+import re
+from collections.abc import Sequence
 
 import pytest
 
@@ -22,9 +25,32 @@ def test_five_questions_have_one_answer_each_and_it_is_looked_up(number: int) ->
     found = ask_all(read_scenario(CHAPTERS[number].file("predict.scenario")), lambda question: None)
     assert len(found) == COUNT
     for answered in found:
+        assert together(answered.question.choices) == [], answered.question.text
         assert len(answered.right) == 1, f"{answered.question.text}: {answered.right}"
         assert len(answered.question.choices) >= 2
     assert len({answered.right for answered in found}) > 1, "always the same place"
+
+
+def together(choices: Sequence[str]) -> list[int]:
+    """The numbers for which two of these choices would be right."""
+
+    def right(choice: str, number: int) -> bool:
+        first, *others = re.split(r" to |(?<=[<>=]) ", choice)
+        match first:
+            case "<" | "<=" | ">" | ">=":
+                compare = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}[first]
+                return bool(compare(number, int(others[0])))
+            case _ if first.isdecimal():
+                return int(first) <= number <= int(others[0] if others else first)
+        return False
+
+    return [number for number in range(200) if sum(right(choice, number) for choice in choices) > 1]
+
+
+def test_choices_of_which_two_may_be_right_are_found() -> None:
+    assert together(["< 5", "> 10", "> 40"]) == list(range(41, 200))
+    assert together(["< 10", "10 to 40", "> 40", "milk"]) == []
+    assert together(["10 to 40", "40"]) == [40]
 
 
 @pytest.mark.parametrize("number", [n for n, chapter in CHAPTERS.items() if chapter.breaks is not None])
