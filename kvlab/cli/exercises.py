@@ -172,5 +172,9 @@ def measure_command(chapter: int, csv_file: Path | None, quick: bool) -> None:
     if csv_file is not None:
         csv_file.write_text(as_csv(table), encoding="utf-8")
         click.echo(f"\nthe numbers are in {csv_file}")
+        if table.beside is not None:
+            beside = csv_file.with_name(f"{csv_file.stem}_beside{csv_file.suffix}")
+            beside.write_text(as_csv(table.beside), encoding="utf-8")
+            click.echo(f"and those of the second table in {beside}")
     if mine is not None:
         mine.note(chapter, "measure")

@@ -37,6 +37,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = ""
     said: str = ""
     """What follows from it, in a sentence or two; and where theory and measurement part, why."""
+    beside: Table | None = None
+    """A second one, which is shown after it without a plot: what the paper itself has, say."""
 
     def values(self, column: str) -> list[float]:
         """One column's numbers."""
@@ -60,6 +62,23 @@ def shown(cell: Cell) -> str:
 
 def as_lines(table: Table, columns: int = WIDTH_MAX) -> Iterator[str]:
     """The table and the plot, to be read."""
+    yield from _table(table, columns)
+    yield ""
+    yield from plot(table, columns)
+    yield from _said(table, columns)
+    if table.beside is not None:
+        yield ""
+        yield from _table(table.beside, columns)
+        yield from _said(table.beside, columns)
+
+
+def _said(table: Table, columns: int) -> Iterator[str]:
+    if table.said:
+        yield ""
+        yield from filled(table.said, columns=columns).splitlines()
+
+
+def _table(table: Table, columns: int) -> Iterator[str]:
     rows = [[shown(cell) for cell in row] for row in table.rows]
     numbers = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
     heads = _heads(table.columns, numbers, columns - 2)
@@ -68,11 +87,6 @@ def as_lines(table: Table, columns: int = WIDTH_MAX) -> Iterator[str]:
     yield ""
     for row in [*zip(*heads, strict=True), *rows]:
         yield "  " + "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-    yield ""
-    yield from plot(table, columns)
-    if table.said:
-        yield ""
-        yield from filled(table.said, columns=columns).splitlines()
 
 
 def _heads(names: Sequence[str], numbers: Sequence[int], columns: int) -> list[list[str]]:
