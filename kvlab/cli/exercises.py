@@ -137,7 +137,8 @@ def break_command(chapter: int, file: Path | None) -> None:
             )
         case Became.ASTRAY:
             click.echo(click.style(f"Your scenario itself goes astray: {tried.sentence}", fg="red"))
-    for title, lines in (("the proof:", tried.proof), ("", tried.diagram)):
+    proof = "what was done and found:" if tried.became is Became.HELD else "the proof:"
+    for title, lines in ((proof, tried.proof), ("", tried.diagram)):
         if lines:
             click.echo("\n" + "\n".join([title, *(f"  {line}" for line in lines)] if title else lines))
     click.echo(f"\nTo watch it: kvlab run {file} --world sim")

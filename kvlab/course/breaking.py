@@ -27,6 +27,10 @@ SETTLING = ("heal", "wait 10s")
 """Done before replicas are compared: what is still on its way is not lost."""
 
 
+SEEN_MAX = 12
+"""So many operations are told of a scenario that broke nothing, the last ones."""
+
+
 class Became(StrEnum):
     BROKEN = "broken"  # the guarantee is, as it was to be
     HELD = "held"
@@ -40,6 +44,7 @@ class Broken(msgspec.Struct, frozen=True):
     became: Became
     sentence: str
     proof: tuple[str, ...] = ()
+    """Operations: those that prove it or, if nothing was broken, those that were done last."""
     diagram: tuple[str, ...] = ()
 
 
@@ -98,7 +103,8 @@ def try_to_break(chapter: Chapter, scenario: Scenario) -> Broken:
     report = world.run(main())
     failure = report.failure
     if failure is None:
-        return Broken(Became.HELD, f"{guarantee} holds in all that was done")
+        seen = tuple(str(operation).strip() for operation in report.history[-SEEN_MAX:])
+        return Broken(Became.HELD, f"{guarantee} holds in all that was done", seen)
     proof = tuple(str(operation).strip() for operation in failure.witness or report.last)
     if failure.line != last and not failure.expected.startswith(f"{guarantee}"):
         return Broken(
