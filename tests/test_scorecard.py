@@ -109,13 +109,14 @@ def test_the_rows_stand_under_their_heads_and_fit_a_terminal(card: dict[str, Sco
         assert line.startswith(score.name)
 
 
-def test_the_home_page_shows_what_is_measured(card: dict[str, Score]) -> None:
-    page = (Path(__file__).parents[1] / "docs/index.md").read_text(encoding="utf-8").splitlines()
-    shown = {line.strip() for line in page if line.startswith("    ")}
+@pytest.mark.parametrize("page", ["docs/index.md", "chapters/09_merkle/lesson.md"])
+def test_what_is_measured_is_what_is_shown(page: str, card: dict[str, Score]) -> None:
+    lines = (Path(__file__).parents[1] / page).read_text(encoding="utf-8").splitlines()
+    shown = {line.strip() for line in lines}
     missing = [
         line for line in (*scorecard.HEAD, *map(scorecard.row, card.values())) if line.strip() not in shown
     ]
-    assert not missing, "docs/index.md shows another card than `kvlab scorecard` prints: put its output there"
+    assert not missing, f"{page} shows another card than `kvlab scorecard` prints: put its output there"
 
 
 def test_a_stage_that_there_is_not_is_refused() -> None:
