@@ -22,7 +22,7 @@ def preference_list(ring: Ring, slot: int, n: int) -> list[NodeId]:
     taken. In whatever order they were found, the list is in the order of the walk, nearest first.
 
     If there are fewer than n nodes, it has them all. It stops walking when it knows the list: on a ring of a
-    thousand tokens that is usually after a handful.
+    thousand tokens that is usually after a handful. Nothing is raised: n is at least 1, and so are the nodes.
 
     The checks have rings that can be walked with a finger: Circle("n1 n2 n1 n3", "z1 z2 z2") has four tokens,
     clockwise from slot 0, of which the first and the third are n1's; n1 stands in z1, n2 and n3 in z2.

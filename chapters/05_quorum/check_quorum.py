@@ -208,7 +208,8 @@ def check_a_write_goes_to_all_replicas():
 def check_a_dead_replica_does_not_hold_up_a_write():
     """With w=2, two of three are enough, whichever two.
 
-    Likely: all answers are waited for before they are counted; or the first error ends the operation.
+    Likely: all answers are waited for before they are counted; or the replicas are asked one after the other;
+    or the first error ends the operation.
     """
     script = """
         cluster stage=5 nodes=5 n=3 r=2 w=2 timeout=500ms seed=5

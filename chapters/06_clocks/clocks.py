@@ -1,6 +1,6 @@
 """Chapter 6: what a writer had seen, and so what a write replaces.
 
-Functions, and no classes: nothing here waits, nothing remembers, and nothing that is passed in is changed.
+Functions, and no classes: nothing here waits, remembers or raises, and nothing that is passed in is changed.
 The reference takes about 60 lines; write them from top to bottom, for the later ones use the earlier ones.
 `kvlab check 6` says how far you are, and `kvlab lab 6 --mine` runs a cluster on your clocks.
 
@@ -13,7 +13,8 @@ The values, all of them frozen (kvlab/messages.py):
                            the loose `dots`, each behind a gap: Context((("n1", 2),), (Dot("n1", 4),)) has
                            seen n1's writes 1, 2 and 4. NOTHING has seen none.
   Sibling(dot, value, stamp_ms, expires_ms)
-                           one write that nothing has replaced yet; value None is a tombstone
+                           one write that nothing has replaced yet; value None is a tombstone. Both times are
+                           milliseconds since 1970, expires_ms None for never; here they are only kept
   Siblings(context, siblings)
                            what a replica holds under a key: the siblings in the order of their dots, and all
                            that was ever seen there, the replaced writes included
