@@ -74,7 +74,8 @@ def run(job: dict[str, object], limit_s: float) -> Answer:
         sign = secrets.token_hex(16)
         whole = {**job, "answer": str(answer), "traceback": str(traceback), "seconds": limit_s, "sign": sign}
         process = subprocess.Popen(
-            [sys.executable, "-m", "kvlab.course.grader"],
+            [sys.executable, "-P", "-m", "kvlab.course.grader"],
+            env=_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=said,
@@ -92,6 +93,16 @@ def run(job: dict[str, object], limit_s: float) -> Answer:
         verdicts = tuple(_signed(answer, sign.encode()))
         where = traceback.read_text(encoding="utf-8", errors="replace") if traceback.exists() else ""
     return Answer(verdicts, "\n".join(words.strip().splitlines()[-5:]), where)
+
+
+def _environment() -> dict[str, str]:
+    """kvlab is found where this process has found it, and whoever grades has no settings of pytest's.
+
+    With -P nothing is found in the folder in which one stands: a queue.py of the reader's is not Python's.
+    """
+    paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    calm = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    return {**calm, "PYTHONPATH": os.pathsep.join(paths), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 def _signed(answer: Path, sign: bytes) -> Iterator[Verdict]:

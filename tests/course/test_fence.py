@@ -82,6 +82,19 @@ def test_a_fraud_does_not_pass_and_is_named(fraud: str, tmp_path: Path) -> None:
     assert said in judged(text, tmp_path)
 
 
+def test_the_checks_are_those_that_came_with_kvlab_whatever_lies_beside_the_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do files in which one stands, or pytest's own settings, have a say."""
+    for name in ("check_store.py", "conftest.py", "pytest.ini", "pyproject.toml"):
+        (tmp_path / name).write_text("def check_all(): pass\n" if name.endswith(".py") else "[pytest]\n")
+    for name in ("pytest", "queue", "random", "msgspec"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('mine')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only -p nowhere")
+    assert "0 of 16 checks pass" in judged(NOTHING, tmp_path)
+
+
 def test_what_is_left_out_is_not_inherited_from_the_reference(tmp_path: Path) -> None:
     reference = CAP.file("solution.py").read_text(encoding="utf-8")
     left_out = reference.replace("async def beyond_doubt", "async def beyond_dout")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import click
@@ -13,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from kvlab.cli import main
-from kvlab.course import workspace
+from kvlab.course import batch, workspace
 from kvlab.course.batch import grade_all, kept, submissions
 from kvlab.course.verdict import Check, Failure, Outcome, Verdict
 from kvlab.course.watching import Stand
@@ -112,6 +114,40 @@ def test_a_failing_cluster_is_kept_to_be_watched(mine: workspace.Workspace) -> N
     assert f"kvlab run {kept_file} --world sim --mine" in done.output
     assert kvlab("run", str(kept_file), "--world", "sim", "--mine").exit_code == 1
     assert kvlab("run", str(kept_file), "--world", "sim").exit_code == 0
+
+
+def test_the_command_that_a_failure_names_shows_it_again(mine: workspace.Workspace) -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
+    mine.piece(STORE).write_text(text.replace("self.bytes -= footprint(key, self.held[key])", "pass"))
+    first = kvlab("check", "1", "--seed", "7").output
+    (again,) = re.findall(r"^  again     kvlab (check .*)$", first, re.MULTILINE)
+    told = first[first.index("\n\n", first.index("  no  ")) : first.index("  again  ")]
+    assert told in kvlab(*again.split()).output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("def footprint(", "def footprint((", "store.py, line 18: this is not Python"),
+        ("    def peek(", "    def look(", "store.py: expected Store.peek(self, key, now_ms)"),
+        ("def footprint(", "import nowhere\n\n\ndef footprint(", "there is no module nowhere here"),
+        (
+            "def footprint(",
+            "import sys\n\nsys.exit(0)\n\n\ndef footprint(",
+            "line 20: this raises SystemExit",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", [["lab", "1", "--plain"], ["up", "1"], ["run", "play", "--world", "sim"]])
+def test_a_piece_that_cannot_run_is_told_in_one_sentence_by_whatever_would_run_it(
+    command: list[str], old: str, new: str, said: str, mine: workspace.Workspace
+) -> None:
+    mine.piece(STORE).write_text(REFERENCE.read_text(encoding="utf-8").replace(old, new, 1))
+    (mine.folder / "play").write_text("cluster stage=1\nput k v\n")
+    done = kvlab(*command, "--mine")
+    assert done.exit_code in (1, 2)
+    assert said in done.output
+    assert "Traceback" not in done.output
 
 
 def test_hints_come_one_at_a_time(mine: workspace.Workspace) -> None:
@@ -244,6 +280,22 @@ def test_watch_checks_at_once_and_ends_with_q(mine: workspace.Workspace) -> None
 
 
 # -- grade ---------------------------------------------------------------------------------------
+
+
+def test_as_many_are_graded_at_once_as_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits for the other: one after the other they would wait for ever."""
+    for name in ("ann", "bob"):
+        (tmp_path / "all" / name).mkdir(parents=True)
+        shutil.copyfile(REFERENCE, tmp_path / "all" / name / "store.py")
+    both = threading.Barrier(2, timeout=20)
+
+    def graded(chapter: pieces.Chapter, piece: Path, **_: object) -> Verdict:
+        both.wait()
+        return Verdict(chapter.number, chapter.title, str(piece), 1, ())
+
+    monkeypatch.setattr(batch, "graded", graded)
+    found = submissions([tmp_path / "all"], [STORE])
+    assert len(grade_all(found, [STORE], tmp_path / "out", seed=1, limit_s=1, memory_mb=1, jobs=2)) == 2
 
 
 def test_a_folder_of_submissions_is_graded_once_and_gone_on_with(tmp_path: Path) -> None:
