@@ -379,3 +379,11 @@ def test_kv_get_put_and_del_take_how_many_replicas_have_to_answer(port: Port) ->
         assert b"takes nothing after" in raw.ask(b"KV.PUT a 1 X 2\r\n")
         assert raw.ask(b"KV.DEL a W 1\r\n") == b":1\r\n"
         assert raw.ask(b"KV.GET a\r\n") == b"*2\r\n$-1\r\n*0\r\n"
+
+
+def test_stage_4_which_has_all_or_one_is_asked_for_no_quorum() -> None:
+    """A number that a cluster could not be started with is none for a request either. Seen to fail: w=2 of 3
+    was waited for, and r=3 was taken and forgotten."""
+    with serving(4) as port, port.connect() as raw:
+        assert b"a number between them is a quorum" in raw.ask(b"KV.PUT a 1 W 2\r\n")
+        assert b"comes with stage 5" in raw.ask(b"KV.GET a R 3\r\n")

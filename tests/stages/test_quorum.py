@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import redis
+import redis.asyncio
 
 from kvlab.check.history import Operation, Verdict
 from kvlab.check.linear import linearizable
@@ -19,13 +21,15 @@ from kvlab.stages import PRESETS, checked
 from kvlab.trace.events import AnyEvent, Repaired
 from kvlab.world.control import Result
 from kvlab.world.sim import SimWorld
+from kvlab.world.world import World
 from tests.stages.test_stages import live, ok, replicas_hold, settled
 from tests.world.test_transfer import meddle
+from tests.worlds import run_in
 
 Body = Callable[[SimWorld], Awaitable[None]]
 
 
-async def replica_and_stranger(world: SimWorld, key: bytes) -> tuple[tuple[NodeId, ...], NodeId]:
+async def replica_and_stranger(world: World, key: bytes) -> tuple[tuple[NodeId, ...], NodeId]:
     """The key's replicas, and a node that is none of them."""
     replicas = await world.replicas(key)
     return replicas, next(node for node in world.up() if node not in replicas)
@@ -67,6 +71,30 @@ def test_a_read_is_done_with_r_replicas_and_not_with_one_fewer(r: int) -> None:
         assert result.error == "QuorumNotReached"
 
     live(5, body)
+
+
+def test_a_redis_client_says_for_each_request_how_many_have_to_answer() -> None:
+    """With one of three replicas dead two can be had and three cannot, whatever the cluster began with."""
+
+    async def body(world: World) -> None:
+        (*_, last), via = await replica_and_stranger(world, b"k")
+        await world.kill(last)
+        async with redis.asyncio.Redis(port=world.info(via).port) as client:
+
+            async def say(*words: str | int) -> Any:
+                return await cast(Any, client).execute_command(*words)
+
+            assert await say("KV.PUT", "k", "two", "W", 2) == b"OK"
+            with pytest.raises(redis.ResponseError, match="UNKNOWN the write has to hear from 3 of 3"):
+                await say("KV.PUT", "k", "three", "W", 3)
+            assert await say("KV.GET", "k", "R", 2) == [None, [b"three"]]  # unknown is perhaps
+            assert await say("KV.PUT", "k", "one", "W", 1) == b"OK"
+            with pytest.raises(redis.ResponseError, match="the read has to hear from 3 of 3"):
+                await say("KV.GET", "k", "R", 3)
+            with pytest.raises(redis.ResponseError, match="must be 1 to 3"):
+                await say("KV.GET", "k", "R", 4)
+
+    run_in("process", ClusterConfig(stage=5, nodes=4, timeout_ms=500), body)
 
 
 def test_all_n_replicas_are_written_though_only_w_are_waited_for() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 
+from msgspec.structs import replace
+
 from kvlab.config import check_range
 from kvlab.core.ring import Ring
 from kvlab.errors import UserError
 from kvlab.messages import Item
-from kvlab.stages import NO_NUMBERS
+from kvlab.stages import NO_NUMBERS, checked
 from kvlab.world.host import context_in
 from kvlab.world.process.resp_numbers import integer_of
 from kvlab.world.process.resp_replies import OK, Complaint, array, bulk, bulks, integer
@@ -45,6 +47,8 @@ def _copies(session: Session, word: bytes, option: str) -> int:
         why = f"in {stage.title}, one node holds a key"
     number = integer_of(word)
     check_range(f"{option}, the replicas to hear from,", number, 1, config.n if stage.replicated else 1, why)
+    if stage.replicated:
+        checked(replace(config, **{option.lower(): number}))  # stage 4 has all or one, and reads one
     return number
 
 
