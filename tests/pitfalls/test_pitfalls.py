@@ -117,15 +117,24 @@ PLANTED: dict[str, tuple[Planted, ...]] = {
 
 ON_PROCESSES = (
     "02_failed_write_is_not_rolled_back",
+    "03_failed_minority_write_wins",
     "04_stand_ins_counted",
     "06_two_copies_on_one_host",
+    "08_sibling_explosion",
+    "09_clients_number_writes",
+    "10_any_coordinator_numbers_writes",
+    "11_pruning_makes_false_conflicts",
     "12_blind_write_overwrites",
     "13_clock_amnesia",
     "16_expired_on_one_replica",
+    "17_deleted_before_the_owner_has_it",
+    "30_skew_of_the_clock",
     "30_ties_of_the_clock",
     "32_late_replies_dropped",
 )
-"""The files that are quick there; others take long, or speak of single messages."""
+"""The files that are quick there. The others were seen to hold there as well, in up to a minute each
+(`kvlab run FILE --world process`); but 01 speaks of a single message, which no real network can be told to
+lose."""
 
 UP_TO = {
     "01_quorum_is_not_linearizable": 5,  # from stage 6 on, siblings are no register
@@ -196,7 +205,7 @@ def test_no_later_stage_falls_into_it_again(name: str, stage: int) -> None:
     assert report.holds, why(report)
 
 
-@pytest.mark.parametrize("some", [ON_PROCESSES[:4], ON_PROCESSES[4:]])
+@pytest.mark.parametrize("some", [ON_PROCESSES[i::4] for i in range(4)])
 def test_the_pitfalls_are_avoided_on_processes(some: tuple[str, ...]) -> None:
     assert fall_short({name: scenario_of(name) for name in some}) == {}
 
