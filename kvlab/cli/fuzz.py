@@ -61,7 +61,7 @@ class Seeds(click.ParamType[range]):
 @click.command(
     "fuzz",
     epilog="\b\nExamples:\n  kvlab fuzz 9 --seeds 1000\n  kvlab fuzz 4 --check linearizable\n"
-    "  kvlab fuzz 5 n=3 r=2 w=2 --check linearizable --faults loss,partition\n"
+    "  kvlab fuzz 5 r=2 w=2 repair=off --check linearizable --faults loss,partition\n"
     "  kvlab fuzz 5 writeback=on --seeds 17..17",
 )
 @click.argument("stage", type=int)
