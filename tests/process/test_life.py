@@ -19,7 +19,7 @@ from kvlab.errors import KvlabError, OperationError, Outcome, PortTaken
 from kvlab.messages import NodeId
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
-from kvlab.world.control import Attach, Command, Ready, Response, SetLinks, ToSupervisor
+from kvlab.world.control import Attach, Command, Ready, Response, SetLinks, SetPeers, ToSupervisor
 from kvlab.world.process import ProcessWorld, supervisor
 from kvlab.world.process.wire import is_free
 from kvlab.world.world import NodeState
@@ -187,6 +187,97 @@ def test_a_node_may_be_killed_while_the_links_of_all_are_being_slowed(
             assert world.up() == ["n1"]
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("stage", [1, 4])
+def test_a_node_may_be_restarted_before_its_kill_is_over_and_only_once(folder: Path, stage: int) -> None:
+    config = ClusterConfig(stage=stage, nodes=1 if stage == 1 else 3)
+
+    async def main() -> None:
+        async with ProcessWorld(config, port=next_ports()) as world, asyncio.timeout(20):
+            again = [world.restart("n1"), world.restart("n1")]
+            killed, *restarted = await asyncio.gather(world.kill("n1"), *again, return_exceptions=True)
+            assert killed is None
+            assert set(map(str, restarted)) == {"None", "cannot restart n1: it is starting, not down"}
+            assert len(started()) == config.nodes
+            assert (await world.put(b"k", b"v", via="n1")).outcome is Outcome.OK
+
+    asyncio.run(main())
+
+
+def test_a_node_may_be_killed_while_it_is_told_where_a_restarted_one_listens(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with ProcessWorld(CONFIG, port=next_ports()) as world:
+            call = world.call
+
+            async def killing(node: NodeId, command: Command, timeout_ms: float | None = None) -> Response:
+                if isinstance(command, SetPeers) and node == "n2":
+                    await world.kill("n2")
+                return await call(node, command, timeout_ms)
+
+            await world.kill("n1")
+            monkeypatch.setattr(world, "call", killing)
+            await world.restart("n1")
+            assert world.up() == ["n1", "n3"]
+
+    asyncio.run(main())
+
+
+def test_a_node_that_does_not_answer_keeps_no_other_from_hearing_of_a_fault(folder: Path) -> None:
+    told: list[AnyEvent] = []
+
+    async def main() -> None:
+        async with ProcessWorld(CONFIG, port=next_ports()) as world:
+            world.watch(told.append)
+            process = psutil.Process(world.info("n1").pid)
+            process.suspend()  # not by `pause`: the world takes it for one that runs
+            with pytest.raises(OperationError, match="n1 did not answer"):
+                await world.partition([["n1", "n3"], ["n2"]])
+            process.resume()
+            await world.put(b"k", b"v", via="n3")
+
+    asyncio.run(main())
+    assert "partition" in {event.why for event in told if isinstance(event, events.MessageDropped)}
+
+
+def test_whoever_is_down_during_a_partition_is_still_cut_off_from_the_others_as_it_starts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with ProcessWorld(CONFIG, port=next_ports()) as world:
+            call = world.call
+            told: dict[NodeId, SetLinks] = {}
+
+            async def noting(node: NodeId, command: Command, timeout_ms: float | None = None) -> Response:
+                if isinstance(command, SetLinks):
+                    told[node] = command
+                return await call(node, command, timeout_ms)
+
+            monkeypatch.setattr(world, "call", noting)
+            await world.partition([["n1", "n2"], ["n3"]])
+            await world.kill("n3")
+            await world.slow("n1", "n2", 20)
+            assert all(told[NodeId(node)].links[NodeId("n3")].cut for node in ("n1", "n2"))
+
+    asyncio.run(main())
+
+
+def test_nothing_is_started_in_a_world_that_ends(folder: Path) -> None:
+    async def main() -> None:
+        world = ProcessWorld(CONFIG, port=next_ports())
+        async with world:
+            await world.kill("n3")
+            ending, *others = [world.close(), world.restart("n3"), world.add("n4")]
+            _, *errors = await asyncio.gather(ending, *others, return_exceptions=True)
+            assert [str(error) for error in errors] == [
+                f"{node} is not started: the cluster is ending" for node in ("n3", "n4")
+            ]
+        assert started() == []
+
+    asyncio.run(main())
+    assert list(folder.iterdir()) == []
 
 
 def test_an_exception_in_the_midst_of_it_leaves_nothing(folder: Path) -> None:

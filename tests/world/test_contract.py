@@ -335,6 +335,20 @@ def test_a_dead_node_is_struck_off_where_there_are_copies_and_not_where_there_ar
         run_in(kind, ClusterConfig(stage=stage, nodes=4, n=3, timeout_ms=SILENCE_MS), body)
 
 
+def test_a_node_that_is_being_removed_cannot_be_restarted_nor_removed_again(kind: str) -> None:
+    async def body(world: World) -> None:
+        await world.kill("n4")
+        removing = asyncio.ensure_future(world.remove("n4"))
+        await asyncio.sleep(0)
+        for once_more in (world.restart("n4"), world.remove("n4")):
+            with pytest.raises(UserError, match="n4 is joining or leaving"):
+                await once_more
+        await removing
+        assert world.members() == ["n1", "n2", "n3"]
+
+    run_in(kind, ClusterConfig(stage=4, nodes=4), body)
+
+
 def test_replicas_stand_in_distinct_zones_and_survive_the_loss_of_one(kind: str) -> None:
     async def body(world: World) -> None:
         for i in range(20):

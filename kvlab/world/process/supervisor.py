@@ -45,6 +45,7 @@ from kvlab.world.control import (
     ToSupervisor,
     Watch,
 )
+from kvlab.world.faults import Link
 from kvlab.world.folders import make_folder
 from kvlab.world.host import Past
 from kvlab.world.process.disk import erase, left_behind
@@ -121,7 +122,7 @@ class ProcessWorld(World):
         self._token = secrets.token_hex(16)
         self._epoch_ns = time.monotonic_ns()
         self._children: dict[NodeId, Child] = {}
-        self._attached: dict[FrameConnection, NodeId] = {}  # which child a connection is of
+        self._attached: dict[FrameConnection, Child] = {}  # whose connection it is
         self._numbers = 0
         self._ports: dict[NodeId, int] = {}  # the Redis ports, kept for a restart
         self._server: asyncio.Server | None = None
@@ -214,6 +215,7 @@ class ProcessWorld(World):
     async def restart(self, node: str, *, empty: bool = False) -> None:
         """As `World.restart`, on the node's own port, by which its clients know it. Raises PortTaken."""
         info = self._in_state(node, "restart", NodeState.DOWN)
+        await self._end(info)  # it may have been killed just now, and not be gone yet
         if not is_free(info.port):
             who = await asyncio.to_thread(listener, info.port)
             instead = f", or remove {node} and add a new node" if self.stage.ring else ""
@@ -254,17 +256,41 @@ class ProcessWorld(World):
 
     async def _tell_ports(self, but: Child) -> None:
         """Let all the others know where everybody listens."""
-        ports = self._peer_ports()
-        for other in list(self._children.values()):
-            if other is but or not other.begun:
-                continue  # who has not begun is told as it begins
-            if other.info.state is NodeState.UP:
-                await self.call(other.info.node, SetPeers(ports))
-            elif other.info.state in (NodeState.STARTING, NodeState.PAUSED):
-                other.say(Ask(0, SetPeers(ports)))  # it will read this when it is ready, or wakes
+        others = [child for child in self._children.values() if child is not but]
+        command = SetPeers(self._peer_ports())
+        await asyncio.gather(*[self._instruct(child, command) for child in others])
+
+    async def _push_faults(self) -> None:
+        """All are told at once: a node that does not answer keeps nobody else from hearing of it."""
+        children = list(self._children.values())
+        await asyncio.gather(*[self._instruct(child, SetLinks(self._links(child))) for child in children])
+
+    async def _instruct(self, child: Child, command: Command) -> None:
+        """Give a child a command; who cannot answer now will read it when it is ready, or wakes.
+
+        Raises NoAnswer if it is up and says nothing.
+        """
+        if not child.begun:
+            return  # it is told as it begins
+        if child.info.state is not NodeState.UP:
+            child.say(Ask(0, command))
+            return
+        try:
+            await self.call(child.info.node, command)
+        except OperationError:
+            if child.info.state is NodeState.UP:
+                raise
+            # somebody has killed or paused it meanwhile
+
+    def _links(self, child: Child) -> dict[NodeId, Link]:
+        """The links out of it that are not clear, those to members that are down among them: they may be back
+        before anybody is told anything else."""
+        return self.faults.links_from(child.info.node, self.members())
 
     def _spawn(self, info: NodeInfo) -> Child:
         assert self._server is not None
+        if self._closing is not None:
+            raise StartError(f"{info.node} is not started: the cluster is ending")
         control_port = self._server.sockets[0].getsockname()[1]
         log = self.log_folder / f"{info.node}.log"
         with log.open("a") as output:
@@ -292,6 +318,8 @@ class ProcessWorld(World):
             await asyncio.wait([milestone], timeout=0.1)
             if milestone.done():
                 break
+            if child.ending:
+                raise StartError(f"{child.info.node} was ended before it was ready")
             if child.process.poll() is not None or time.monotonic() > deadline:
                 self._keep_logs = True
                 what = (
@@ -319,7 +347,7 @@ class ProcessWorld(World):
                 self._kept_ports(info.node),
                 self._epoch_ns,
                 ports,
-                self.faults.links_from(info.node, self._peer_ports()),
+                self._links(child),
                 self.traced,
                 str(self._disk(info.node) or ""),
             )
@@ -335,13 +363,13 @@ class ProcessWorld(World):
         if isinstance(message, Attach):
             child = self._children.get(message.node)
             if message.token == self._token and child is not None and not child.attached.done():
-                self._attached[connection] = message.node
+                self._attached[connection] = child
                 child.connection, child.peer_port = connection, message.peer_port
                 child.attached.set_result(None)
             else:
                 connection.close()
             return
-        child = self._child_of(connection)
+        child = self._attached.get(connection)
         if child is None:
             connection.close()
             return
@@ -359,11 +387,6 @@ class ProcessWorld(World):
                 for event in message.events:
                     self.tell(event)
 
-    def _child_of(self, connection: FrameConnection) -> Child | None:
-        node = self._attached.get(connection)
-        child = self._children.get(node) if node is not None else None
-        return child if child is not None and child.connection is connection else None
-
     def _on_ready(self, child: Child, ready: Ready) -> None:
         info = child.info
         info.port = self._ports[info.node] = ready.resp_port
@@ -375,8 +398,7 @@ class ProcessWorld(World):
             child.ready.set_result(None)
 
     def _on_lost(self, connection: FrameConnection, error: Exception | None) -> None:
-        child = self._child_of(connection)
-        self._attached.pop(connection, None)
+        child = self._attached.pop(connection, None)
         if child is None:
             return
         child.connection = None
@@ -425,20 +447,6 @@ class ProcessWorld(World):
         import psutil
 
         getattr(psutil.Process(info.pid), otherwise)()
-
-    async def _push_faults(self) -> None:
-        nodes = list(self._children)
-        for node, child in list(self._children.items()):
-            command = SetLinks(self.faults.links_from(node, nodes))
-            if child.info.state is NodeState.UP:
-                try:
-                    await self.call(node, command)
-                except OperationError:
-                    if child.info.state is NodeState.UP:
-                        raise
-                    # somebody has killed or paused it meanwhile; one that wakes reads what it was told
-            elif child.info.state is NodeState.PAUSED:
-                child.say(Ask(0, command))
 
     async def _forget(self, info: NodeInfo) -> None:
         if (disk := self._disk(info.node)) is not None:
