@@ -121,3 +121,21 @@ def test_a_pattern_matches_what_its_definition_says(pattern: list[bytes], text: 
         return key != b"" and pattern[0] in (b"?", key[:1]) and matches(pattern[1:], key[1:])
 
     assert glob(b"".join(pattern))(text.encode()) == matches(pattern, text.encode())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching", "other"),
+    [
+        (b"[^a]", b"\n\xff-^]", b"a"),
+        (b"[^", b"\n^a", b""),
+        (b"[", b"", b"[a\n"),
+        (b"[]", b"", b"]["),
+        (b"[z-a]", b"amz", b"-A"),
+        (b"[\\^-]", b"^-", b"\\"),
+        (b"[^\\]x]", b"ab\\", b"]x"),
+    ],
+)
+def test_a_set_matches_one_byte_of_it(pattern: bytes, matching: bytes, other: bytes) -> None:
+    matches = glob(pattern)
+    assert all(matches(matching[i : i + 1]) for i in range(len(matching)))
+    assert not any(matches(other[i : i + 1]) for i in range(len(other)))

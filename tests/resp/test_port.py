@@ -17,6 +17,7 @@ from kvlab.messages import Item
 from kvlab.stages import pieces
 from kvlab.trace import events
 from kvlab.world.eager import resume
+from kvlab.world.process import resp_data
 from kvlab.world.process.resp import RespServer
 from tests.resp.port import Port, Raw, request, serving, wait_until
 
@@ -357,6 +358,54 @@ def test_what_is_not_there_is_refused_with_the_reason(port: Port, command: bytes
 def test_an_unknown_command_is_met_with_a_guess(port: Port) -> None:
     with port.connect() as raw:
         assert raw.ask(b"KV.WERE a\r\n").endswith(b"did you mean KV.WHERE?\r\n")
+
+
+def test_a_reply_holds_no_more_values_than_a_request_may(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the node would die of an MGET that names the largest value often enough."""
+    monkeypatch.setattr(resp_data, "REPLY_BYTES_MAX", 1000)
+    with port.connect() as raw:
+        raw.ask(request(b"SET", b"k", b"v" * 300))
+        assert raw.ask(b"MGET k k k nothing\r\n").startswith(b"*4\r\n$300\r\n")
+        assert raw.ask(b"MGET k k k nothing k\r\n") == (
+            b"-ERR the values hold more than 1000 bytes together; ask for fewer keys at once\r\n"
+        )
+
+
+@pytest.mark.parametrize("command", [[b"KEYS"], [b"SCAN", b"0", b"MATCH"], [b"CONFIG", b"GET"]])
+def test_a_pattern_that_would_keep_the_node_busy_for_minutes_is_refused(
+    port: Port, command: list[bytes]
+) -> None:
+    with port.connect() as raw:
+        assert raw.ask(request(*command, b"[^a]" * 1000)) == (
+            b"-ERR a pattern may hold 1024 bytes, and this one holds 4000\r\n"
+        )
+
+
+def test_so_are_many_patterns(port: Port) -> None:
+    with port.connect() as raw:
+        assert b"wrong number of arguments" in raw.ask(request(b"CONFIG", b"GET", *[b"a*"] * 100))
+
+
+LONG = b"\xff" * 100_000
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [b"EXPIRE", b"k", b"1", LONG],
+        [b"HELLO", b"3", LONG],
+        [b"CLIENT", b"SETINFO", LONG, b"x"],
+        [b"CLIENT", b"LIST", b"TYPE", LONG],
+        [b"CLIENT", LONG],
+        [LONG],
+    ],
+    ids=lambda command: str(command[0][:6], "latin-1"),
+)
+def test_an_error_shows_the_beginning_of_a_long_argument(port: Port, command: list[bytes]) -> None:
+    with port.connect() as raw:
+        reply = raw.ask(request(*command))
+    assert rb"\xff\xff" in reply
+    assert len(reply) < 1000
 
 
 # -- our own commands ----------------------------------------------------------------------------

@@ -15,7 +15,16 @@ import msgspec
 from kvlab.world.process import resp_admin as admin
 from kvlab.world.process import resp_data as data
 from kvlab.world.process import resp_kv as kv
-from kvlab.world.process.resp_replies import EMPTY_ARRAY, Complaint, array, bulk, bulks, integer
+from kvlab.world.process.resp_replies import (
+    EMPTY_ARRAY,
+    SHOWN_BYTES_MAX,
+    Complaint,
+    array,
+    bulk,
+    bulks,
+    integer,
+    text_of,
+)
 from kvlab.world.process.resp_session import Answered, Session
 
 Handler: TypeAlias = Callable[[Session, list[bytes]], Answered]
@@ -60,9 +69,7 @@ def _containing(name: str, *subcommands: Command) -> Handler:
             return bulks(lines)
         sub = table.get(word)
         if sub is None:
-            raise Complaint(
-                f"ERR unknown subcommand '{admin.text_of(args[1][:128])}'. Try {name.upper()} HELP."
-            )
+            raise Complaint(f"ERR unknown subcommand '{text_of(args[1])}'. Try {name.upper()} HELP.")
         if not sub.least <= len(args) <= sub.most:
             raise wrong_arity(f"{name}|{sub.name}")
         return sub.handler(session, args)
@@ -172,7 +179,9 @@ _CLIENT = _containing(
 )
 _CONFIG = _containing(
     "config",
-    Command("get", admin.config_get, -3, "The settings whose names match.", arguments="<pattern> ..."),
+    Command(
+        "get", admin.config_get, -3, "The settings whose names match.", arguments="<pattern> ...", most=34
+    ),
     Command("set", admin.config_set, -4, "Refused: settings do not change.", arguments="<name> <value> ..."),
 )
 _command_about = _containing(
@@ -385,11 +394,11 @@ def _unknown(args: list[bytes]) -> Complaint:
         return Complaint(REFUSED[name])
     beginning = ""
     for arg in args[1:]:
-        if len(beginning) >= 128:
+        if len(beginning) >= SHOWN_BYTES_MAX:
             break
-        beginning += f"'{admin.text_of(arg[: 128 - len(beginning)])}' "
-    text = f"ERR unknown command '{admin.text_of(args[0][:128])}', with args beginning with: {beginning}"
+        beginning += f"'{text_of(arg[: SHOWN_BYTES_MAX - len(beginning)])}' "
+    text = f"ERR unknown command '{text_of(args[0])}', with args beginning with: {beginning}"
     names = [row.name.upper() for row in TABLE if row.name.lower() != "flushall"]  # no slip to help along
-    if len(name) <= 16 and (close := get_close_matches(admin.text_of(name), names, 1)):
+    if len(name) <= 16 and (close := get_close_matches(text_of(name), names, 1)):
         text += f"; did you mean {close[0]}?"
     return Complaint(text)

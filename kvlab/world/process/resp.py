@@ -17,7 +17,7 @@ of commands (`_carry_out`).
 
 Invariant: what a client sends can end its own connection and nothing else.
 Invariant: a connection holds at most one chunk of requests, one unfinished request (REQUEST_BYTES_MAX), and
-    WRITE_BYTES plus one reply of what the client has not read yet.
+    WRITE_BYTES plus one reply of what the client has not read yet. A reply's values hold REPLY_BYTES_MAX.
 """
 
 from __future__ import annotations

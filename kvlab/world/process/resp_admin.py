@@ -7,16 +7,11 @@ import time
 
 import kvlab
 from kvlab.world.process.resp_numbers import glob, integer_of
-from kvlab.world.process.resp_replies import EMPTY_ARRAY, OK, Complaint, bulk, integer
+from kvlab.world.process.resp_replies import EMPTY_ARRAY, OK, Complaint, bulk, integer, text_of
 from kvlab.world.process.resp_session import Session
 
 REDIS_VERSION = "7.0.15"
 """The Redis whose behaviour and error texts these commands follow."""
-
-
-def text_of(argument: bytes) -> str:
-    """An argument, to be shown in an error."""
-    return argument.decode("utf-8", "backslashreplace")
 
 
 def ping(session: Session, args: list[bytes]) -> bytes:

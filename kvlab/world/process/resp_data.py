@@ -16,6 +16,7 @@ from typing import cast
 from kvlab.errors import OperationError, Outcome
 from kvlab.messages import Copy, Item
 from kvlab.world.process.resp_numbers import INT64_MAX, INT64_MIN, glob, integer_of, moment
+from kvlab.world.process.resp_parser import REQUEST_BYTES_MAX
 from kvlab.world.process.resp_replies import (
     EMPTY_ARRAY,
     OK,
@@ -25,12 +26,15 @@ from kvlab.world.process.resp_replies import (
     bulks,
     integer,
     simple,
+    text_of,
 )
 from kvlab.world.process.resp_session import Session
 
 SYNTAX = "ERR syntax error"
 SCAN_COUNT_MAX = 10_000
 """The most keys that one SCAN returns, whatever COUNT it gives."""
+REPLY_BYTES_MAX = REQUEST_BYTES_MAX
+"""The most that the values of one MGET may hold together: it can name the largest one a million times."""
 
 
 def require_atomic(session: Session, doing: str) -> None:
@@ -145,9 +149,14 @@ async def type_(session: Session, args: list[bytes]) -> bytes:
 
 
 async def mget(session: Session, args: list[bytes]) -> bytes:
-    replies = []
+    replies, room = [], REPLY_BYTES_MAX
     for key in args[1:]:
         value = only(await session.get(key))
+        room -= len(value or b"")
+        if room < 0:
+            raise Complaint(
+                f"ERR the values hold more than {REPLY_BYTES_MAX} bytes together; ask for fewer keys at once"
+            )
         replies.append(session.nil if value is None else bulk(value))
     return array(replies)
 
@@ -264,7 +273,7 @@ def _expire_conditions(words: Sequence[bytes]) -> set[bytes]:
     conditions = set()
     for word in words:
         if word.upper() not in (b"NX", b"XX", b"GT", b"LT"):
-            raise Complaint(f"ERR Unsupported option {word.decode('utf-8', 'backslashreplace')}")
+            raise Complaint(f"ERR Unsupported option {text_of(word)}")
         conditions.add(word.upper())
     if b"NX" in conditions and len(conditions) > 1:
         raise Complaint("ERR NX and XX, GT or LT options at the same time are not compatible")

@@ -12,6 +12,9 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}").fullmatch
 NOT_AN_INTEGER = "ERR value is not an integer or out of range"
 
+PATTERN_BYTES_MAX = 1024
+"""A pattern of megabytes would be a regular expression of gigabytes, and the node would do nothing else."""
+
 
 def integer_of(text: bytes, complaint: str = NOT_AN_INTEGER) -> int:
     """The 64-bit integer written here as Redis would write it: no plus, no leading zero, no space."""
@@ -35,7 +38,13 @@ def glob(pattern: bytes) -> Callable[[bytes], bool]:
 
     Stars are matched leftmost and never reconsidered (atomic groups), which finds the same keys and
     cannot be made to take exponential time by a pattern such as a*a*a*a*b.
+
+    Raises Complaint if the pattern is longer than PATTERN_BYTES_MAX.
     """
+    if len(pattern) > PATTERN_BYTES_MAX:
+        raise Complaint(
+            f"ERR a pattern may hold {PATTERN_BYTES_MAX} bytes, and this one holds {len(pattern)}"
+        )
     parts = [b""]
     at = 0
     while at < len(pattern):
@@ -82,7 +91,6 @@ def _group(pattern: bytes, at: int) -> tuple[bytes, int]:
         else:
             members.add(pattern[at])
             at += 1
-    wanted = sorted(set(range(256)) - members if negated else members)
-    if not wanted:
-        return b"(?!)", at + 1
-    return b"[" + b"".join(b"\\x%02x" % byte for byte in wanted) + b"]", at + 1
+    if not members:
+        return b"." if negated else b"(?!)", at + 1
+    return b"[%b%b]" % (b"^" * negated, b"".join(b"\\x%02x" % byte for byte in sorted(members))), at + 1

@@ -17,6 +17,10 @@ ANNOUNCED = [b"$%d" % size for size in range(2048)]
 BULK = [line + END for line in ANNOUNCED]
 
 
+SHOWN_BYTES_MAX = 128
+"""So much of an argument is shown in an error, as Redis does."""
+
+
 class Complaint(Exception):
     """An error reply in Redis' own words: an upper-case code, a space, a text."""
 
@@ -49,6 +53,11 @@ def error(text: str) -> bytes:
     """An error reply; a line break in it would be the end of it, so it becomes a space."""
     line = text.replace("\r", " ").replace("\n", " ")
     return b"-%b\r\n" % line.encode("utf-8", "backslashreplace")
+
+
+def text_of(argument: bytes) -> str:
+    """An argument, to be shown in an error."""
+    return argument[:SHOWN_BYTES_MAX].decode("utf-8", "backslashreplace")
 
 
 class Wire:
