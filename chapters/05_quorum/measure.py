@@ -136,7 +136,7 @@ def measure(quick: bool, tell: Callable[[str], None]) -> Table:
     tell("the paper's delays")
     return Table(
         title=f"Stale reads, N=3, {count} writes each",
-        columns=("ms after", "R=1 W=1", "model", "R=1 W=2", "model of it", "R=2 W=1", "model of that"),
+        columns=("ms after", "R=1 W=1", "model", "R=1 W=2", "model 1,2", "R=2 W=1", "model 2,1"),
         rows=tuple(rows),
         measured="R=1 W=1",
         theory="model",
