@@ -1,6 +1,6 @@
 """The grader's own process: load one piece, run its chapter's checks under pytest, write down the verdicts.
 
-    python -m kvlab.course.grader < JOB     (JSON; kvlab/course/grading.py writes it and reads the answer)
+    python -c "from kvlab.course import grader; grader.main()" < JOB    (kvlab/course/grading.py writes it)
 
 The checks are those that came with kvlab, never a copy in the reader's folder. They find the piece as the
 module that its file would be (`from store import Store`).
@@ -408,7 +408,3 @@ def main() -> None:
             answer.write(job.sign.encode() + msgspec.json.encode(verdict) + b"\n")
             answer.flush()
     os._exit(0)  # at once, and before anything that a piece has asked to be done at the end
-
-
-if __name__ == "__main__":
-    main()
