@@ -1,8 +1,8 @@
 """The reference of chapter 1: an OrderedDict, whose order is the order of use.
 
 `move_to_end` and taking the first are O(1), because an OrderedDict is a hash table and a linked list in one:
-what memcached builds by hand. To find what has expired we go through all entries; kvlab/core/store.py, which
-the stages use, keeps a heap of expiry times for that.
+what memcached builds by hand. To find what has expired we go through all entries, which a full store does at
+each put; kvlab/core/store.py, which the stages use, keeps a heap of expiry times instead.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def expired(item: Item, now_ms: int) -> bool:
 
 
 class Store(GivenStore):
-    """Keys and items, under a budget. get, put and remove are O(1)."""
+    """Keys and items, under a budget. get, put and remove are O(1), but for a collect that a put may need."""
 
     def __init__(self, budget_bytes: int | None = None, observer: Observer[Item] | None = None) -> None:
         super().__init__(budget_bytes, observer)

@@ -22,7 +22,7 @@ def footprint(key: Key, item: Item) -> int:
 
 
 class Store(GivenStore):
-    """Keys and items, under a budget. get, put and remove are O(1)."""
+    """Keys and items, under a budget. get, put and remove are O(1), but for a collect that a put may need."""
 
     def __init__(self, budget_bytes: int | None = None, observer: Observer[Item] | None = None) -> None:
         """`budget_bytes`: how many bytes all entries may take together; None: no limit."""
