@@ -449,9 +449,10 @@ def verdict(findings: Iterable[Finding]) -> Verdict:
 
 COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red"}
 
+_NEXT = "Next: kvlab lab 4, or, in your workspace, kvlab watch"
 SUMMARIES = {
-    Verdict.OK: "This machine is fit. Next: kvlab lab 4",
-    Verdict.WARNING: "This machine is fit; the warnings can wait. Next: kvlab lab 4",
+    Verdict.OK: f"This machine is fit. {_NEXT}",
+    Verdict.WARNING: f"This machine is fit; the warnings can wait. {_NEXT}",
     Verdict.FAILED: "kvlab will not work here yet: mend what failed, and run kvlab doctor again.",
 }
 

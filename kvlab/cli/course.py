@@ -67,7 +67,8 @@ def hint_command(chapter: int | None, again: bool) -> None:
         if upto < len(known):
             click.echo(f"kvlab hint {of.number} shows the next one.")
         else:
-            click.echo(f"There are no more. kvlab solution {of.number} --give-up shows the reference.")
+            give_up = "" if (of.number, "build") in mine.done() else " --give-up"
+            click.echo(f"There are no more. kvlab solution {of.number}{give_up} shows the reference.")
     except KvlabError as error:
         raise click.UsageError(str(error)) from None
 

@@ -156,6 +156,7 @@ def test_hints_come_one_at_a_time(mine: workspace.Workspace) -> None:
         "Hint 1 of 3: A nudge", "Hint 2 of 3: The idea", "Hint 3 of 3: Nearly there",
         "Hint 3 of 3: Nearly there",
     ]  # fmt: skip
+    assert "kvlab solution 1 --give-up shows" in kvlab("hint", "1", "--again").output
     assert kvlab("hint", "1", "--again").output.count("Hint ") == 3
     assert mine.done() == {(1, "hint"): "3"}
 
@@ -174,6 +175,7 @@ def test_the_solution_is_for_those_who_have_one_or_give_up(mine: workspace.Works
     assert kvlab("solution", "1", "--give-up").output == REFERENCE.read_text(encoding="utf-8")
     mine.note(1, "build")
     assert kvlab("solution", "1").exit_code == 0
+    assert "kvlab solution 1 shows" in [kvlab("hint", "1").output for _ in range(3)][-1]
 
 
 def test_progress_is_a_text_that_one_may_edit_and_mistakes_in_it_are_told(mine: workspace.Workspace) -> None:
