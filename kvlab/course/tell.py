@@ -89,7 +89,10 @@ def failure(check: Check, again: str, seed: int, columns: int = WIDTH_MAX) -> It
         yield from (
             (line, "cyan") for line in filled(found.likely, "  likely    ", columns=columns).splitlines()
         )
-    if found.trail:
+    if found.trail == (found.call,):
+        yield "", ""
+        yield "  the smallest that shows it is that call alone", ""
+    elif found.trail:
         yield "", ""
         yield "  the smallest that shows it:", ""
         for line in found.trail:

@@ -6,7 +6,7 @@ import pytest
 
 from kvlab.course.measuring import Table, as_lines
 from kvlab.course.page import WIDTH_MAX, filled, reflowed, width
-from kvlab.course.tell import told
+from kvlab.course.tell import failure, told
 from kvlab.course.verdict import Check, Failure, Outcome, Verdict
 
 
@@ -41,6 +41,15 @@ def test_a_verdict_in_a_small_terminal_cuts_no_word_in_two() -> None:
     lines = [line for line, _ in told(verdict, "kvlab check 1", columns=50)]
     assert max(map(len, lines)) <= 50
     assert sum("because" in line for line in lines) > 2
+
+
+def test_a_call_that_needs_no_other_before_it_is_not_told_twice() -> None:
+    alone, second = Failure(call="f(1)", trail=("f(1)",)), Failure(call="f(1)", trail=("f(0)", "f(1)"))
+    checks = [Check("check_a", "A.", Outcome.FAILED, 0, found) for found in (alone, second)]
+    one, two = ("\n".join(line for line, _ in failure(check, "kvlab check 1", 1)) for check in checks)
+    assert one.count("f(1)") == 1
+    assert "the smallest that shows it is that call alone" in one
+    assert "the smallest that shows it:\n    f(0)\n    f(1)" in two
 
 
 def test_the_names_of_columns_stand_in_more_lines_where_the_table_would_be_too_wide() -> None:
