@@ -26,6 +26,9 @@ class SqliteDisk:
     def __init__(self, path: Path) -> None:
         try:
             self._file = sqlite3.connect(path, isolation_level=None, timeout=0.5)
+        except sqlite3.DatabaseError as error:
+            raise UserError(f"cannot keep data in {path}: {_in_words(error)}") from error
+        try:
             self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._file.execute("PRAGMA journal_mode = WAL")
             self._file.execute("PRAGMA synchronous = NORMAL")
@@ -34,6 +37,7 @@ class SqliteDisk:
                 "WITHOUT ROWID"
             )
         except sqlite3.DatabaseError as error:
+            self.close()
             raise UserError(f"cannot keep data in {path}: {_in_words(error)}") from error
 
     def keep(self, table: str, key: bytes, data: bytes | None) -> None:
