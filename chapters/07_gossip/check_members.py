@@ -430,6 +430,15 @@ def check_who_is_said_to_have_left_and_has_not():
     table = table_of_n1(generation=2)
     table.hear_of_me(Row(N1, 2, 30, 0, (), True))
     same(row_in(table, N1, 0), Row(N1, 3, 0, 0, (), False, 7001))
+    table.leave(N1, 0)
+    table.hear_of_me(Row(N1, 3, 0, 0, (), True))
+    same(
+        sent(table, N1, "generation"),
+        3,
+        "it has left by now, and knows it",
+        likely="whether this node has left (`self.departed`) is not looked at. One that leaves comes back "
+        "at once then, in a life that nobody wants.",
+    )
 
 
 def check_merge_hears_every_row_and_judges():
