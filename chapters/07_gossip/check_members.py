@@ -109,6 +109,7 @@ def check_a_sleeper_has_not_waited():
         likely="a long step is measured from before the pause each time. `now_ms` has to be remembered "
         "whatever the step counts as.",
     )
+    same(clock.read(65400), 350, "two and a half periods are more than two")
 
 
 def check_a_clock_that_is_set_back_does_not_stop():
@@ -332,6 +333,15 @@ def check_an_accusation_is_of_one_heartbeat():
     same(row_in(table, N3, 100).accusers, (), "who accused it of heartbeat 5 has perhaps heard 6")
     table.hear(Row(N3, 0, 5, 0, (N2,)), 200)
     same(row_in(table, N3, 200).accusers, (), "said by somebody who is behind")
+    table.hear(Row(N3, 0, 7, 0, (N5,)), 300)
+    for accuser in (N4, N1, N2):
+        table.hear(Row(N3, 0, 7, 0, (accuser,)), 300)
+    same(
+        sent(table, N3, "accusers"),
+        (N1, N2, N4, N5),
+        "each accuses heartbeat 7",
+        likely="accusers of the same heartbeat are not added up, or not sorted when they are sent.",
+    )
 
 
 def check_the_convicted_stay_so_until_they_are_heard():
