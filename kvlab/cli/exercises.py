@@ -104,6 +104,7 @@ def break_command(chapter: int, file: Path | None) -> None:
     Without FILE, your break.scenario. Exit code: 0 if it is broken, 1 if not, 2 if FILE makes no sense.
     """
     from kvlab.course.breaking import Became, try_to_break, wanted
+    from kvlab.fuzz.tell import narrowed
 
     mine = _mine()
     try:
@@ -138,7 +139,7 @@ def break_command(chapter: int, file: Path | None) -> None:
         case Became.ASTRAY:
             click.echo(click.style(f"Your scenario itself goes astray: {tried.sentence}", fg="red"))
     proof = "what was done and found:" if tried.became is Became.HELD else "the proof:"
-    for title, lines in ((proof, tried.proof), ("", tried.diagram)):
+    for title, lines in ((proof, tried.proof), ("", narrowed(tried.diagram, width()))):
         if lines:
             click.echo("\n" + "\n".join([title, *(f"  {line}" for line in lines)] if title else lines))
     click.echo(f"\nTo watch it: kvlab run {file} --world sim")

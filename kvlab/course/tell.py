@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from kvlab.course.page import WIDTH_MAX, filled
 from kvlab.course.verdict import Check, Failure, Outcome, Verdict
+from kvlab.fuzz.tell import narrowed
 
 MARKS = {Outcome.PASSED: "ok", Outcome.TO_DO: "..", Outcome.NOT_TRIED: "--"}
 COLOURS = {Outcome.PASSED: "green", Outcome.TO_DO: "yellow", Outcome.NOT_TRIED: "bright_black"}
@@ -104,7 +105,7 @@ def failure(check: Check, again: str, seed: int, columns: int = WIDTH_MAX) -> It
             yield f"    {line}", ""
     if found.diagram:
         yield "", ""
-        for line in found.diagram:
+        for line in narrowed(found.diagram, columns - 2):
             yield f"  {line}", ""
     yield "", ""
     yield f"  again     {again} --only {check.name}{f' --seed {seed}' if seed != 1 else ''}", ""

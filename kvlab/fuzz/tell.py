@@ -6,6 +6,7 @@ arrived or was lost, with what nodes say to each other on their own left out; th
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from kvlab import stages
@@ -19,6 +20,10 @@ from kvlab.trace import events
 
 ROWS_MAX = 40
 WIDTH = 11
+_TIME = 10
+_KEPT = (range(WIDTH), (0, 1, 2, 4, 5, 6, 8, 9, 10), (0, 1, 4, 5, 6, 9, 10))
+"""Which of a lane's columns are left of it when it is narrower: the heads of arrows are at its ends, and what
+is lost is lost in its middle."""
 """Of one column of the diagram."""
 
 CLIENT = NodeId("client")
@@ -76,6 +81,28 @@ def drawn(found: Iterable[Row]) -> list[str]:
     if len(rows) > ROWS_MAX:
         lines.append(f"          ... and {len(rows) - ROWS_MAX} rows more")
     return lines
+
+
+def narrowed(lines: Sequence[str], columns: int) -> list[str]:
+    """A diagram for a terminal of so many columns: its lanes as wide as there is room for, and what does not
+    fit even then goes on under itself."""
+    if not lines:
+        return []
+    names = lines[0].split()[1:]
+    text = _TIME + WIDTH * len(names) + 2
+    longest = max(len(line[text:]) for line in lines)
+    kept = next((k for k in _KEPT if _TIME + len(k) * len(names) + 2 + longest <= columns), _KEPT[-1])
+    told = [(lines[0][:_TIME] + "".join(f"{name:<{len(kept)}}" for name in names)).rstrip()]
+    for line in lines[1:]:
+        if not line[:_TIME].strip():
+            told.append(line)  # how many rows there are more
+            continue
+        lanes = "".join(line[_TIME + i] for i in range(WIDTH * len(names)) if i % WIDTH in kept)
+        left = f"{line[:_TIME]}{lanes}  "
+        beside = textwrap.wrap(line[text:], max(12, columns - len(left)))
+        told.append(left + beside[0])
+        told += [" " * len(left) + more for more in beside[1:]]
+    return told
 
 
 def _rows(judged: Judged) -> Iterator[Row]:

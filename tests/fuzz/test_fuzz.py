@@ -11,19 +11,19 @@ from click.testing import CliRunner, Result
 
 from kvlab.check.claims import CLAIMS, GUARANTEES, NEEDS, Fault
 from kvlab.cli import main
-from kvlab.cli.fuzz import _config, fuzz_command
+from kvlab.cli.fuzz import fuzz_command
 from kvlab.cli.run import run_command
 from kvlab.cli.stages import stages_command
 from kvlab.config import ClusterConfig
 from kvlab.fuzz.judge import Judged, Kind, MakeWorld, judge, judge_seed
 from kvlab.fuzz.plan import ORDER, plan
 from kvlab.fuzz.shrink import ddmin, shrink
-from kvlab.fuzz.tell import counterexample, diagram, operations
+from kvlab.fuzz.tell import CLIENT, counterexample, diagram, drawn, narrowed, operations
+from kvlab.messages import NodeId
 from kvlab.script import session
 from kvlab.script.commands import CLAIMS as CHECKS
 from kvlab.script.rehearsal import understood
 from kvlab.stages import STAGES
-from kvlab.trace.events import Removed
 from kvlab.world.sim import SimWorld
 from tests.fuzz.planted import Circling, Denying, Forgetful, Hasty, Raising, with_node
 
@@ -261,16 +261,6 @@ def test_on_real_processes_a_stage_is_held_to_the_same(monkeypatch: pytest.Monke
     assert result.stdout == "stage 1, hashmap: 1 of 1 seeds: 1 holds\n"
 
 
-def test_tombstones_of_stage_9_are_reaped_before_the_end_of_a_run_and_nothing_comes_back() -> None:
-    """With the grace of a real cluster, two minutes, no run lasted until one was: the claim that no delete
-    is undone was held against nothing."""
-    judged = judge(plan(_config(9, ()), 8), recorded=True)
-    assert judged.kind is Kind.HOLDS, judged.sentence
-    assert "no-resurrection" in judged.plan.checks
-    assert [event for event in judged.events if isinstance(event, Removed) and event.why == "reaped"]
-    assert _config(9, ("hintttl=60s",)).grace_ms > 70_000  # with no need to ask for it
-
-
 def test_a_failure_ends_with_1_and_the_command_that_does_it_again(tmp_path: Path) -> None:
     options = ("--check", "convergence", "--out", str(tmp_path))
     result = kvlab_fuzz("4", *options, "--seeds", "1..20")  # on all cores
@@ -324,3 +314,31 @@ def test_a_long_run_says_how_far_it_is_where_no_bar_can_be_seen() -> None:
     lines = [json.loads(line) for line in told.stdout.splitlines()]
     assert lines[0] == {"type": "progress", "seeds": 10, "of": 200}
     assert [line["type"] for line in lines] == ["progress"] * 19 + ["summary"]
+
+
+NODES = [NodeId(name) for name in ("n1", "n2", "n9", "n10")]
+WIDE = drawn(
+    [
+        (1, CLIENT, NODES[0], False, "put k old"),
+        (2, NODES[0], NODES[2], True, "Keep LOST (partition)"),
+        (3, NodeId(""), NodeId(""), False, "-- partition n1 n2 n9 | n10"),
+        (14, NODES[3], NODES[0], False, "Kept"),
+    ]
+)
+
+
+@pytest.mark.parametrize("columns", [90, 80, 70, 60])
+def test_a_diagram_in_a_narrow_terminal_keeps_every_arrow_every_x_and_every_word(columns: int) -> None:
+    narrow = narrowed(WIDE, columns)
+    assert max(map(len, narrow)) <= columns
+    assert (narrow == WIDE) is (columns >= max(map(len, WIDE)))
+    for what in ("|-", "->|", "X", "|<-", "| n10"):
+        assert sum(line.count(what) for line in narrow) == sum(line.count(what) for line in WIDE), what
+    assert " ".join(" ".join(narrow).split()).count("-- partition n1 n2 n9 | n10") >= (columns > 60)
+    assert [line[:10] for line in narrow if line[:10].strip()] == [line[:10] for line in WIDE]
+
+
+def test_how_many_rows_a_diagram_leaves_out_is_told_in_a_narrow_terminal_too() -> None:
+    many = drawn([(i, CLIENT, NODES[0], False, "put k v") for i in range(50)])
+    assert narrowed(many, 40)[-1] == many[-1] == "          ... and 10 rows more"
+    assert narrowed([], 40) == []
