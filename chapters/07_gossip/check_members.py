@@ -109,6 +109,7 @@ def check_a_sleeper_has_not_waited():
         likely="a long step is measured from before the pause each time. `now_ms` has to be remembered "
         "whatever the step counts as.",
     )
+    same(clock.read(65400), 350, "two and a half periods are more than two")
 
 
 def check_a_clock_that_is_set_back_does_not_stop():
@@ -332,6 +333,15 @@ def check_an_accusation_is_of_one_heartbeat():
     same(row_in(table, N3, 100).accusers, (), "who accused it of heartbeat 5 has perhaps heard 6")
     table.hear(Row(N3, 0, 5, 0, (N2,)), 200)
     same(row_in(table, N3, 200).accusers, (), "said by somebody who is behind")
+    table.hear(Row(N3, 0, 7, 0, (N5,)), 300)
+    for accuser in (N4, N1, N2):
+        table.hear(Row(N3, 0, 7, 0, (accuser,)), 300)
+    same(
+        sent(table, N3, "accusers"),
+        (N1, N2, N4, N5),
+        "each accuses heartbeat 7",
+        likely="accusers of the same heartbeat are not added up, or not sorted when they are sent.",
+    )
 
 
 def check_the_convicted_stay_so_until_they_are_heard():
@@ -430,6 +440,15 @@ def check_who_is_said_to_have_left_and_has_not():
     table = table_of_n1(generation=2)
     table.hear_of_me(Row(N1, 2, 30, 0, (), True))
     same(row_in(table, N1, 0), Row(N1, 3, 0, 0, (), False, 7001))
+    table.leave(N1, 0)
+    table.hear_of_me(Row(N1, 3, 0, 0, (), True))
+    same(
+        sent(table, N1, "generation"),
+        3,
+        "it has left by now, and knows it",
+        likely="whether this node has left (`self.departed`) is not looked at. One that leaves comes back "
+        "at once then, in a life that nobody wants.",
+    )
 
 
 def check_merge_hears_every_row_and_judges():

@@ -211,6 +211,7 @@ def check_a_hint_that_was_replaced_has_its_time_anew():
     box.add(N3, KEY, A, 0)
     same(box.add(N3, KEY, AB, 400), Hint(AB, 1400), "ab has replaced a")
     same(box.add(N3, KEY, B, 600), Hint(AB, 1400), "b is nothing new")
+    same(box.merged(Hint(AB, 1400), Hint(A, 900)), Hint(AB, 1400), "a is nothing new, and expires sooner")
     same(box.add(N3, KEY, AB, 700), Hint(AB, 1700), "the same again, and kept from now on")
 
 

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kvlab import stages
-from kvlab.check.claims import GUARANTEES, Fault
+from kvlab.check.claims import GUARANTEES, UNDER_WAY_MS_MAX, Fault
 from kvlab.check.history import CheckerFailed
 from kvlab.config import ClusterConfig
 from kvlab.errors import UserError
@@ -127,8 +127,9 @@ def _config(stage: int, options: Sequence[str]) -> ClusterConfig:
     hurry = {"timeout": 200}
     if stage == 2 or stage >= 7:
         hurry |= {"gossip": 100, "suspect": 400, "fail": 800}
-    if stage == 9:  # so that tombstones are reaped before the end
-        hurry |= {"hintttl": 2000, "grace": 13_000}
+    if stage == 9:  # so that tombstones are reaped before the end, and none before it is safe
+        hint_ms = cluster.hintttl or 2000
+        hurry |= {"hintttl": hint_ms, "grace": hint_ms + 2 * UNDER_WAY_MS_MAX + 1000}
     missing = {name: ms for name, ms in hurry.items() if getattr(cluster, name) is None}
     return Rehearsal.of(msgspec.structs.replace(cluster, **missing)).config
 

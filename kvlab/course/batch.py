@@ -157,6 +157,7 @@ def report(out: Path, done: Graded) -> None:
     for number, (_, verdict) in done.verdicts.items():
         lines += [line for line, _ in told(verdict, f"kvlab check {number}", whole=True)]
         lines.append("")
+    lines = lines or ["There is no file to check in this submission.", ""]
     (out / f"{done.student}.txt").write_text("\n".join(lines), encoding="utf-8")
     verdicts = [verdict for _, verdict in done.verdicts.values()]
     (out / f"{done.student}.junit.xml").write_text(reports.junit(verdicts), encoding="utf-8")

@@ -46,6 +46,11 @@ _MEANINGS = [
         "a tuple of pairs has no names to look up; dict(pairs) has.",
     ),
     (
+        r"expected a read to return a copy",
+        "what is held goes back whole, stamp, expiry and all; what a client sees of it is made elsewhere.",
+    ),
+    (r"SystemExit", "it ends the whole process, which nothing in a node may do: return, or raise an error."),
+    (
         r"time\.sleep stops",
         "who asks this node waits as well; and in the simulator no time passes while a node stands still.",
     ),

@@ -20,11 +20,12 @@ from kvlab.trace import events
 
 ROWS_MAX = 40
 WIDTH = 11
-_TIME = 10
-_KEPT = (range(WIDTH), (0, 1, 2, 4, 5, 6, 8, 9, 10), (0, 1, 4, 5, 6, 9, 10))
-"""Which of a lane's columns are left of it when it is narrower: the heads of arrows are at its ends, and what
-is lost is lost in its middle."""
 """Of one column of the diagram."""
+_TIME = 10
+"""Of the column with the time."""
+_KEPT = (range(WIDTH), (0, 1, 2, 4, 5, 6, 8, 9, 10), (0, 1, 4, 5, 6, 9, 10))
+"""What is left of a column when it is narrower: the heads of arrows are at its ends, and what is lost is lost
+in its middle."""
 
 CLIENT = NodeId("client")
 

@@ -715,9 +715,11 @@ class Host:
         if self.config.mine is None or found is None or name != "get":
             return
         if not isinstance(found, Copy):
-            raise PieceFailed(
-                self.config.mine, 0, f"expected a read to return a copy or None, and got {found!r}"
-            )
+            codes = (getattr(type(of).get, "__code__", None) for of in (self.node, self.node.store))
+            theirs = [code for code in codes if code and code.co_filename == self.config.mine]
+            line = theirs[0].co_firstlineno if theirs else 0
+            said = f"expected a read to return a copy or None, and got {found!r}"
+            raise PieceFailed(self.config.mine, line, said)
 
     async def operation(
         self, name: str, key: Key, value: bytes | None, work: Coroutine[Any, Any, T], op: OpId | None = None

@@ -95,6 +95,20 @@ def test_a_starter_says_truly_how_long_the_reference_is(number: int) -> None:
     assert 0.75 < code_lines(chapter.file("solution.py")) / chapter.lines < 1.33
 
 
+def test_at_least_three_chapters_have_their_reader_write_what_waits_for_others() -> None:
+    """A coordinator is written with async, and not only what it counts with."""
+    asked = {
+        number: [
+            line for line in chapter.starter.read_text(encoding="utf-8").splitlines() if "async def" in line
+        ]
+        for number, chapter in CHAPTERS.items()
+    }
+    assert sum(len(lines) >= 1 for lines in asked.values()) >= 3
+    assert (
+        sum(any("def put(" in line or "def get(" in line for line in lines) for lines in asked.values()) >= 2
+    )
+
+
 @pytest.mark.parametrize("number", CHAPTERS)
 def test_a_piece_is_called_as_no_module_of_pythons(number: int) -> None:
     assert CHAPTERS[number].module not in sys.stdlib_module_names

@@ -44,7 +44,7 @@ CLASS = {
     "fay": (at_each_get("while True: pass"), "this does not come back"),
     "gus": (at_each_get("hog = [bytes(10**8) for _ in range(100)]"), "MemoryError"),
     "hal": (at_each_get("__import__('os').fork()"), "a piece starts no process"),
-    "ida": (None, ""),
+    "ida": (None, "There is no file to check"),
     "jon": (RIGHT + PEEKING, "all 16 checks pass"),  # they are no secret: the seed is
     "kim": (at_each_get("print('x' * 10_000_000)"), "all 16 checks pass"),
     "leo": ("import os\nos._exit(0)\n", "the process that ran it has ended at once"),

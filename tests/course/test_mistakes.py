@@ -31,6 +31,9 @@ from kvlab.course.shared import shared
         ),
         ("TypeError: tuple indices must be integers or slices, not str", "dict(pairs) has"),
         ("AttributeError: 'Fetched' object has no attribute 'version'", "the fields of a Fetched are: copy."),
+        ("store.py, line 3: expected a read to return a copy or None, and got b'v'", "goes back whole"),
+        ("SystemExit: 0", "ends the whole process"),
+        ("time.sleep stops the whole node and not only you", "who asks this node waits as well"),
         ("ValueError: 3", ""),
     ],
 )

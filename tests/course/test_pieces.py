@@ -123,4 +123,8 @@ def test_a_read_that_returns_what_no_stage_does_is_told(tmp_path: Path) -> None:
         tmp_path, "        self.held.move_to_end(key)\n        return item", "        return item.value"
     )
     report, _ = played(path, "cluster stage=1\nput k v\nget k\n")
-    assert "expected a read to return a copy or None, and got b'v'" in report.steps[-1].text
+    lines = path.read_text(encoding="utf-8").splitlines()
+    line = lines.index("    def get(self, key: Key, now_ms: int) -> Item | None:") + 1
+    assert f"store.py, line {line}: expected a read to return a copy or None, and got b'v'" in (
+        report.steps[-1].text
+    )

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from kvlab.check.claims import CLAIMS, GUARANTEES, NEEDS, Fault
 from kvlab.cli import main
-from kvlab.cli.fuzz import fuzz_command
+from kvlab.cli.fuzz import _config, fuzz_command
 from kvlab.cli.run import run_command
 from kvlab.cli.stages import stages_command
 from kvlab.config import ClusterConfig
@@ -24,6 +24,7 @@ from kvlab.script import session
 from kvlab.script.commands import CLAIMS as CHECKS
 from kvlab.script.rehearsal import understood
 from kvlab.stages import STAGES
+from kvlab.trace.events import Removed
 from kvlab.world.sim import SimWorld
 from tests.fuzz.planted import Circling, Denying, Forgetful, Hasty, Raising, with_node
 
@@ -259,6 +260,16 @@ def test_on_real_processes_a_stage_is_held_to_the_same(monkeypatch: pytest.Monke
     result = kvlab_fuzz("1", "--seeds", "1", "--world", "process")
     assert result.exit_code == 0, result.output
     assert result.stdout == "stage 1, hashmap: 1 of 1 seeds: 1 holds\n"
+
+
+def test_tombstones_of_stage_9_are_reaped_before_the_end_of_a_run_and_nothing_comes_back() -> None:
+    """With the grace of a real cluster, two minutes, no run lasted until one was: the claim that no delete
+    is undone was held against nothing."""
+    judged = judge(plan(_config(9, ()), 8), recorded=True)
+    assert judged.kind is Kind.HOLDS, judged.sentence
+    assert "no-resurrection" in judged.plan.checks
+    assert [event for event in judged.events if isinstance(event, Removed) and event.why == "reaped"]
+    assert _config(9, ("hintttl=60s",)).grace_ms > 70_000  # with no need to ask for it
 
 
 def test_a_failure_ends_with_1_and_the_command_that_does_it_again(tmp_path: Path) -> None:
