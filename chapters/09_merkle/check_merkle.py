@@ -50,8 +50,8 @@ def check_equal_copies_have_equal_digests():
     Likely: `hash()`, which is another number in each process; or the id of an object.
     """
     digest = call(digest_of, Siblings(SEEN, (MILK, BREAD)))
-    same(type(digest), bytes, "a digest is bytes")
-    same(len(digest), 16)
+    same(type(digest), bytes, likely="`hash_of(data)` makes a digest of bytes; this is something else.")
+    same(len(digest), 16, likely="`hash_of(data)` makes one of 16 bytes; these are others.")
     other = call(digest_of, Siblings(SEEN, (MILK, BREAD)))
     true(other == digest, "the digest of the call before", other, "it is the same copy")
 
@@ -358,7 +358,12 @@ def check_equal_roots_end_the_walk():
     walk.heard([tree.hash(0, 0)])
     same(walk.asking, [])
     same(walk.leaves, [])
-    same(walk.differed, [0], "at level 0 no bucket differed")
+    same(
+        walk.differed,
+        [0],
+        "at level 0 no bucket differed",
+        likely="how many differed is not noted, or only where some did.",
+    )
 
 
 def check_the_walk_goes_down_where_it_differs():
