@@ -359,7 +359,10 @@ def _no_fault(told: Iterable[AnyEvent], script: str) -> None:
 
 
 def rows(told: Sequence[AnyEvent], begun_ms: Sequence[float]) -> Iterator[Row]:
-    """The diagram of the operations that began then, of the last few if they are many; and of the faults."""
+    """The diagram of the operations that began then, of the last few if they are many; and of the faults.
+
+    Where no operation was begun, it shows who takes whom for what.
+    """
     starts = [event for event in told if isinstance(event, events.OpStarted)]
     chosen = [start for start in starts if any(abs(start.at_ms - ms) < 0.01 for ms in begun_ms)] or starts
     ops: set[OpId] = {start.op for start in chosen[-OPERATIONS_DRAWN:]}
@@ -369,6 +372,8 @@ def rows(told: Sequence[AnyEvent], begun_ms: Sequence[float]) -> Iterator[Row]:
         match event:
             case events.ScriptLine(at_ms=at_ms, line=line) if at_ms >= since and _is_fault(line):
                 yield at_ms, nobody, nobody, False, f"-- {line}"
+            case events.Believed(node=node, peer=peer, belief=belief) if not starts:
+                yield event.at_ms, node, node, False, f"{node} takes {peer} for {belief}"
             case events.OpStarted(op=op) if op in ops:
                 value = f" {_text(event.value)}" if event.value is not None else ""
                 yield event.at_ms, CLIENT, event.node, False, f"{event.kind} {_text(event.key)}{value}"

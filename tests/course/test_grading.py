@@ -143,6 +143,14 @@ def test_of_a_list_that_should_be_a_tuple_it_is_told_that_only_the_type_is_wrong
     assert "what is in it is right" in caught.value.failure.likely
 
 
+def test_where_nothing_is_written_or_read_the_diagram_shows_who_takes_whom_for_what(tmp_path: Path) -> None:
+    others = "        others = self.membership.others()\n"
+    living = '        others = [n for n in self.membership.others() if self.belief(n) == "alive"]\n'
+    path = piece(tmp_path, others, living, pieces.chapter(7))
+    verdict = graded(pieces.chapter(7), path, only=["check_the_halves_of_a_cut_find_each_other"])
+    assert re.search(r"^ +\d+  .*\|  +n1 takes n3 for failed$", text_of(verdict), re.MULTILINE)
+
+
 def test_what_is_judged_of_an_answer_is_named_beside_the_call() -> None:
     checking.begin()
     checking.call(sorted, [3, 1])
