@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import re
 import shlex
+import shutil
 import signal
 import sys
 from collections import Counter
@@ -243,7 +244,8 @@ class _Fuzz:
         if self.as_json:
             print(json.dumps({"type": "failure", **told(small), "replay": replay}), flush=True)
         else:
-            print(counterexample(small, replay), end="\n\n")
+            columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+            print(counterexample(small, replay, columns), end="\n\n")
 
     def _ours(self, bad: Judged) -> None:
         """It is we who failed, and whoever is to mend that needs what we failed over."""

@@ -30,12 +30,14 @@ in its middle."""
 CLIENT = NodeId("client")
 
 
-def counterexample(judged: Judged, replay: str) -> str:
-    """The failure whole; `judged` has its events, and `replay` is the command that does it again."""
+def counterexample(judged: Judged, replay: str, columns: int | None = None) -> str:
+    """The failure whole; `judged` has its events, and `replay` is the command that does it again. `columns`:
+    of the terminal; None: as wide as it gets."""
     title = stages.find(judged.plan.cluster.stage).title
     claim = f", does not hold {judged.claim}" if judged.claim else ""
     parts = [f"{title}{claim}: {judged.sentence}", *_operations(judged), *_faults(judged.plan)]
-    parts += ["", *diagram(judged), "", f"again   {replay}"]
+    drawing = diagram(judged)
+    parts += ["", *(drawing if columns is None else narrowed(drawing, columns)), "", f"again   {replay}"]
     return "\n".join(parts)
 
 

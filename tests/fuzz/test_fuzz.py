@@ -237,6 +237,9 @@ def test_a_counterexample_is_told_in_this_order() -> None:
     parts = ["stage 4, replication, does not hold", "operations", "faults", "ms  client", "again   kvlab run"]
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
+    narrow = counterexample(small, "kvlab run x.scenario --world sim", columns=60)
+    wide, small_one = (told[told.index("      ms  client") : told.index("again ")] for told in (text, narrow))
+    assert max(map(len, wide.splitlines())) > 60 >= max(map(len, small_one.splitlines()))
 
 
 # -- the command ---------------------------------------------------------------------------------
