@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kvlab import stages
-from kvlab.cli.options import cluster_options, config_of, mine_of, mine_options
+from kvlab.cli.options import cluster_options, config_of, mine_of, mine_options, recorded
 from kvlab.config import ClusterConfig
 from kvlab.errors import KvlabError, UserError
 
@@ -125,22 +125,19 @@ async def _lab(driver: Driver, record: Path | None, *, ascii_only: bool, animate
     # Textual takes 0.3 s to import, and every other command is the quicker for not having it.
     from kvlab.lab import state
     from kvlab.lab.app import LabApp, run_lab, theme_for
-    from kvlab.trace.recording import Recorder
 
-    config = driver.config
-    recorder = Recorder(record, config, driver.kind) if record is not None else None
-    state.note_opened(config.stage)
-    with terminal_kept():
-        await run_lab(LabApp(driver, theme_for(ascii=ascii_only), animate=animate, recorder=recorder))
+    with recorded(record, driver.config, driver.kind) as recorder:
+        state.note_opened(driver.config.stage)
+        with terminal_kept():
+            await run_lab(LabApp(driver, theme_for(ascii=ascii_only), animate=animate, recorder=recorder))
 
 
 async def _plain(driver: Driver, record: Path | None) -> None:
     from kvlab.lab.plain import run_plain
-    from kvlab.trace.recording import Recorder
 
-    with contextlib.ExitStack() as stack:
-        if record is not None:
-            driver.record(stack.enter_context(Recorder(record, driver.config, driver.kind)))
+    with recorded(record, driver.config, driver.kind) as recorder:
+        if recorder is not None:
+            driver.record(recorder)
         await run_plain(driver)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,6 +13,7 @@ import click
 from kvlab.config import ClusterConfig
 from kvlab.errors import UserError
 from kvlab.stages import PRESETS, find, pieces, require_settings
+from kvlab.trace.recording import Recorder
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -138,3 +140,19 @@ def config_of(stage: int, **options: Any) -> ClusterConfig:
         raise UserError(f"{known.title}, keeps one copy of a key; leave out {' '.join(replicas)}")
     require_settings(known, {row.field: row.flag for row in ROWS if row.field in given})
     return ClusterConfig(stage=stage, **given)
+
+
+@contextlib.contextmanager
+def recorded(file: Path | None, config: ClusterConfig, world: str) -> Iterator[Recorder | None]:
+    """What --record asks for, if it was given. Raises UserError if the file cannot be made; if it cannot be
+    written to its end, that is said afterwards, and the run is as good as without."""
+    if file is None:
+        yield None
+        return
+    recorder = Recorder(file, config, world)
+    try:
+        yield recorder
+    finally:
+        recorder.close()
+        if recorder.failed:
+            click.echo(f"kvlab: the recording {file} ends before the run does: {recorder.failed}", err=True)

@@ -7,7 +7,6 @@ what it asks makes no sense.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import shlex
 import sys
@@ -19,14 +18,13 @@ from rich.console import Console
 from rich.text import Text
 
 from kvlab.check.history import Operation
-from kvlab.cli.options import mine_of, mine_options
+from kvlab.cli.options import mine_of, mine_options, recorded
 from kvlab.errors import Outcome, UserError
 from kvlab.script.commands import USAGE, Predict, Say
 from kvlab.script.parse import Scenario, ScriptError
 from kvlab.script.rehearsal import read_scenario
 from kvlab.script.run import Report, config_of, run_scenario
 from kvlab.script.session import Step
-from kvlab.trace.recording import Recorder
 from kvlab.world.world import World
 
 _COLOURS = {Outcome.OK: "green", Outcome.FAILED: "red", Outcome.UNKNOWN: "yellow"}
@@ -176,9 +174,9 @@ def run_command(
         told = Json(replay) if as_json else Printed(replay)
 
         async def main(world: World) -> Report:
-            with contextlib.ExitStack() as recording:
-                if record is not None:
-                    world.watch(recording.enter_context(Recorder(record, world.config, world_name)))
+            with recorded(record, world.config, world_name) as recorder:
+                if recorder is not None:
+                    world.watch(recorder)
                 async with world:
                     return await run_scenario(scenario, world, watch=told.step, say=told.say)
 

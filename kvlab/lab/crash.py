@@ -44,6 +44,8 @@ def crashed(
         with Recorder(recording, config, world) as record:
             for event in events:
                 record(event)
+        if record.failed:
+            raise KvlabError(record.failed)
     except (OSError, KvlabError) as unwritten:
         traceback.print_exception(error)  # then it has to be told here
         return LabCrashed(f"{what} No report could be written: {unwritten}.")

@@ -8,7 +8,8 @@ The first line says what it is; every other is an event (trace/events.py), in th
 `kvlab` counts the versions of this format. Bytes are in base64, as msgspec writes them.
 
 A recording that was cut off (the disk was full, the recorder was killed) is good up to its last whole
-line. Anything else that cannot be understood is an error that names the file and the line.
+line. A full disk ends the recording and nothing else: the cluster goes on. Anything else that cannot be
+understood is an error that names the file and the line.
 """
 
 from __future__ import annotations
@@ -70,8 +71,13 @@ class Recorder:
         except OSError as error:
             raise UserError(f"cannot record to {path}: {error.strerror}") from None
         self._flushed_ms = 0.0
+        self.failed = ""
+        """Why the recording ends before the run does; "" as long as it does not."""
         self._write(Header(FORMAT, config.stage, config, world, config.seed))
         self.flush()
+        if self.failed:
+            self.close()
+            raise UserError(f"cannot record to {path}: {self.failed}")
 
     def __call__(self, event: AnyEvent) -> None:
         self._write(event)
@@ -80,11 +86,18 @@ class Recorder:
             self.flush()
 
     def _write(self, line: msgspec.Struct) -> None:
-        self._file.write(_encoder.encode(line) + b"\n")
+        if self.failed:
+            return  # it would follow a gap
+        try:
+            self._file.write(_encoder.encode(line) + b"\n")
+        except OSError as error:
+            self._give_up(error)
 
     def keep(self, events: int) -> None:
         """Forget what came after so many events: the simulator was brought back to where it was then."""
         self.flush()
+        if self.failed:
+            return
         with self.path.open("rb") as file:
             end = sum(len(line) for line in islice(file, events + 1))
         self._file.seek(end)
@@ -92,11 +105,22 @@ class Recorder:
 
     def flush(self) -> None:
         """Hand everything to the operating system."""
-        self._file.flush()
+        if self.failed:
+            return
+        try:
+            self._file.flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.failed = error.strerror or str(error)
 
     def close(self) -> None:
         """May be called twice."""
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:  # it is closed all the same
+            self._give_up(error)
 
     def __enter__(self) -> Recorder:
         return self

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from kvlab.cli.run import run_command
 from kvlab.script.rehearsal import read_scenario
+from kvlab.trace.recording import Recording
 from tests.worlds import fall_short
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.scenario"))
@@ -139,3 +140,29 @@ def test_the_same_seed_prints_the_same_run_to_the_byte(scenario: Path) -> None:
     scenario.write_text("cluster stage=4\nload 100/s for 1s\nget key:1\n")
     first, again, other = (kvlab_run(scenario, "--world", "sim", "--seed", seed).stdout for seed in "112")
     assert first == again != other
+
+
+def test_a_recording_that_finds_no_room_is_said_so_and_the_run_goes_on(
+    scenario: Path, tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource")
+    puts = "".join(f"put k{i} {i}\n" for i in range(100))
+    scenario.write_text(f"cluster stage=4 nodes=3\n{puts}expect get k99 = 99\n")
+    file = tmp_path / "x.kvlab"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        result = kvlab_run(scenario, "--world", "process", "--record", str(file))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert result.exit_code == 0, result.output
+    assert result.stderr == f"kvlab: the recording {file} ends before the run does: File too large\n"
+    assert len(list(Recording(file))) > 10
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_recording_that_cannot_even_begin_is_refused_before_anything_is_started(scenario: Path) -> None:
+    scenario.write_text("cluster stage=4\nput k milk\n")
+    result = kvlab_run(scenario, "--record", "/dev/full")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "kvlab run: cannot record to /dev/full: No space left on device\n"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,3 +106,42 @@ def test_what_was_told_is_on_the_disk_soon_although_nobody_closes_the_file(tmp_p
     assert len(list(Recording(path))) == 2
     recorder.close()
     recorder.close()
+
+
+def test_a_disk_that_is_full_ends_the_recording_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.RawIOBase):
+        """A file for which there is room for so many bytes, and later for more."""
+
+        written = b""
+        room = 4_000
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int:
+            if not self.room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            taken = bytes(data)[: self.room]
+            self.room -= len(taken)
+            self.written += taken
+            return len(taken)
+
+    disk = Full()
+    monkeypatch.setattr(Path, "open", lambda *_: io.BufferedWriter(disk, 1000))
+    recorder = Recorder(tmp_path / "run.kvlab", config(), "process")
+    for event in (births() + put()) * 10:
+        recorder(event)
+    assert recorder.failed == "No space left on device"
+    disk.room = 1_000_000
+    recorder(births()[0])  # it would follow a gap
+    recorder.keep(3)
+    recorder.close()
+    recorder.close()
+    monkeypatch.undo()
+    path = tmp_path / "again.kvlab"
+    path.write_bytes(disk.written)
+    whole = list(Recording(path))
+    assert 10 < len(whole) < 100
+    assert whole == ((births() + put()) * 10)[: len(whole)]
