@@ -149,6 +149,12 @@ class QuorumNotReached(ReplicasMissing):
     """As ReplicasMissing, where a number between one and all of the replicas would have done."""
 
 
+class NotKept(OperationError):
+    """A durable node's disk would not take a change: the node's next life may not know of it."""
+
+    outcome = Outcome.UNKNOWN
+
+
 class HintsFull(OperationError):
     """The node keeps as many hints for others as it may, and has not taken this one."""
 

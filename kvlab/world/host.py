@@ -145,7 +145,7 @@ class Disk(Protocol):
     """What a durable node has in common with its next life: tables of bytes."""
 
     def keep(self, table: str, key: bytes, data: bytes | None) -> None:
-        """On return this survives a kill; None forgets the key."""
+        """On return this survives a kill; None forgets the key. Raises NotKept."""
 
     def kept(self, table: str) -> dict[bytes, bytes]:
         """All that the table holds."""

@@ -17,6 +17,8 @@ from kvlab.config import ClusterConfig
 from kvlab.errors import Outcome, UserError
 from kvlab.messages import NodeId
 from kvlab.stages import STAGES
+from kvlab.trace import events
+from kvlab.trace.events import AnyEvent
 from kvlab.world.process import ProcessWorld
 from kvlab.world.world import NodeState, World
 from tests.stages.test_stages import put_seen
@@ -238,3 +240,31 @@ def test_a_durable_cluster_without_a_folder_leaves_nothing_behind() -> None:
 
     run_in("process", durable(1), body)
     assert not folders[0].exists()
+
+
+def test_a_write_that_finds_the_disk_full_is_perhaps_written_and_the_node_goes_on(
+    tmp_path: Path,
+) -> None:
+    resource = pytest.importorskip("resource")
+    if not hasattr(resource, "prlimit"):
+        pytest.skip("only Linux lets one process limit another")
+    told: list[AnyEvent] = []
+
+    async def main() -> None:
+        world = ProcessWorld(durable(1), port=next_ports(), data_dir=tmp_path)
+        world.watch(told.append)
+        async with world:
+            pid = world.info("n1").pid
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+            assert (await world.put(b"small", b"v")).outcome is Outcome.OK
+            result = await world.put(b"k", b"v" * 200_000)
+            assert (result.outcome, result.error) == (Outcome.UNKNOWN, "NotKept")
+            assert "make room there" in result.text
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            assert (await world.put(b"k", b"again")).outcome is Outcome.OK
+            await world.kill("n1")
+            await world.restart("n1")
+            assert (await world.get(b"k")).values == (b"again",)
+
+    asyncio.run(main())
+    assert not [event for event in told if isinstance(event, events.NodeFault)]  # it is nobody's bug

@@ -5,6 +5,10 @@ Every change is a transaction of its own, in the write-ahead log, and handed to 
 the machine losing power: for that each write would have to wait for the disk itself (`synchronous=FULL`),
 which on a laptop takes a thousand times as long.
 
+Deviation: what the disk will not take (it is full) is refused as perhaps written, and the node goes on with
+it in memory. When the same copy comes once more it is known already, and confirmed, though still not on disk.
+A database that must never do that ends the process at the first such error.
+
 The file is locked while the node lives: two clusters cannot have the same data.
 """
 
@@ -15,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from kvlab.errors import UserError
+from kvlab.errors import NotKept, UserError
 from kvlab.messages import RingSpec
 from kvlab.world.host import Past
 
@@ -24,6 +28,7 @@ class SqliteDisk:
     """Tables of bytes. Raises UserError when the file cannot be had."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
             self._file = sqlite3.connect(path, isolation_level=None, timeout=0.5)
         except sqlite3.DatabaseError as error:
@@ -41,10 +46,16 @@ class SqliteDisk:
             raise UserError(f"cannot keep data in {path}: {_in_words(error)}") from error
 
     def keep(self, table: str, key: bytes, data: bytes | None) -> None:
-        if data is None:
-            self._file.execute("DELETE FROM kept WHERE name = ? AND key = ?", (table, key))
-        else:
-            self._file.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", (table, key, data))
+        """Raises NotKept, and has then changed nothing."""
+        try:
+            if data is None:
+                self._file.execute("DELETE FROM kept WHERE name = ? AND key = ?", (table, key))
+            else:
+                self._file.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", (table, key, data))
+        except sqlite3.DatabaseError as error:
+            raise NotKept(
+                f"cannot write to {self._path}: {error}; make room there, and write again"
+            ) from error
 
     def kept(self, table: str) -> dict[bytes, bytes]:
         return dict(self._file.execute("SELECT key, data FROM kept WHERE name = ?", (table,)))
