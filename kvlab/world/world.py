@@ -19,7 +19,7 @@ import msgspec
 
 from kvlab import stages
 from kvlab.config import NODES_MAX, ClusterConfig, check_range
-from kvlab.errors import NoSuchNode, OperationError, RingChangeFailed, UserError
+from kvlab.errors import NoSuchNode, OperationError, Outcome, RingChangeFailed, UserError
 from kvlab.messages import UNKNOWN_EPOCH, Key, Member, NodeId, OpId, RingSpec
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
@@ -499,9 +499,13 @@ class World(ABC):
         try:
             response = await self.call(node, command)
         except OperationError as error:
-            name, text, took = type(error).__name__, str(error), round(self.at_ms() - started, 3)
-            return Result(command.op, kind, key, node, error.outcome, (), name, text, took)
-        return self._expect(response, Result)
+            outcome, name, text = error.outcome, type(error).__name__, str(error)
+        else:
+            if not isinstance(response, Error):
+                return self._expect(response, Result)
+            outcome, name, text = Outcome.UNKNOWN, response.error, response.text  # a bug of the node's
+        took = round(self.at_ms() - started, 3)
+        return Result(command.op, kind, key, node, outcome, (), name, text, took)
 
     # -- looking in ------------------------------------------------------------------------------
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
 import pytest
 
 from kvlab.config import ClusterConfig
-from kvlab.errors import KvlabError, OperationError, Outcome, PortTaken
+from kvlab.errors import KvlabError, OperationError, Outcome, PortTaken, UserError
 from kvlab.messages import NodeId
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
@@ -262,6 +264,52 @@ def test_whoever_is_down_during_a_partition_is_still_cut_off_from_the_others_as_
             assert all(told[NodeId(node)].links[NodeId("n3")].cut for node in ("n1", "n2"))
 
     asyncio.run(main())
+
+
+def test_a_bug_in_a_node_is_answered_and_told_and_the_node_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'kvlab.world.process.node' in sys.orig_argv:\n"
+        "    from kvlab.stages import s01_hashmap\n"
+        "    s01_hashmap.HashmapNode.get = s01_hashmap.HashmapNode.replicas = lambda *_: 1 // 0\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    told: list[AnyEvent] = []
+
+    async def main() -> None:
+        async with ProcessWorld(ClusterConfig(stage=1), port=next_ports()) as world:
+            world.watch(told.append, traffic=False)
+            got = await world.get(b"k")
+            assert (got.outcome, got.error) == (Outcome.UNKNOWN, "ZeroDivisionError")
+            assert got.text.startswith("n1 has a bug: ZeroDivisionError")
+            with pytest.raises(UserError, match="n1 has a bug"):
+                await world.replicas(b"k")
+            assert (await world.put(b"k", b"v")).outcome is Outcome.OK
+
+    asyncio.run(main())
+    assert [event.node for event in told if isinstance(event, events.NodeFault)] == ["n1", "n1"]
+
+
+def test_of_several_nodes_that_cannot_start_one_is_told_of(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And asyncio does not add, of each of the others, that its exception was never retrieved."""
+    unheard: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+        for node in ("n1", "n2", "n3"):
+            (folder / f"{node}.sqlite").mkdir()
+        world = ProcessWorld(msgspec.structs.replace(CONFIG, durable=True), port=next_ports())
+        monkeypatch.setattr(world, "_disk", lambda node: folder / f"{node}.sqlite")
+        with pytest.raises(UserError, match="n1 could not start"):
+            await world.start()
+
+    asyncio.run(main())
+    gc.collect()
+    assert unheard == []
 
 
 def test_nothing_is_started_in_a_world_that_ends(folder: Path) -> None:

@@ -164,7 +164,12 @@ class Child:
                 port = next(other for other in count(port + 1) if other not in begin.kept_ports)
 
     async def _carry_out(self, ask: Ask) -> None:
-        response = await self._respond(ask.command)
+        try:
+            response = await self._respond(ask.command)
+        except Exception as error:  # a bug: whoever asked shall not wait for an answer that never comes
+            if self.host is not None:
+                self.host.fault(error)
+            response = Error(type(error).__name__, f"{self.node} has a bug: {error!r}")
         self._flush()  # who hears the answer has heard before it what led to it
         try:
             self._say(Answer(ask.id, response))

@@ -77,6 +77,7 @@ class Child:
         self.peer_port = 0
         self.attached: asyncio.Future[None] = loop.create_future()
         self.ready: asyncio.Future[None] = loop.create_future()
+        self.ready.add_done_callback(_heard)
         self.gone = asyncio.Event()
         self.begun = False  # it has been told what to be: before that it can do nothing else
         self.ending = False  # at our wish: then its end is no news
@@ -511,6 +512,12 @@ class ProcessWorld(World):
         self._children.clear()
         if self._folder is not None and not self._keep_logs:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _heard(milestone: asyncio.Future[None]) -> None:
+    """The start ends at the first node that cannot be started; asyncio need not complain of the others."""
+    if not milestone.cancelled():
+        milestone.exception()
 
 
 async def _see_off(child: Child) -> None:
