@@ -91,7 +91,8 @@ class World(ABC):
         self.config = stages.checked(config)
         self.stage = stages.find(config.stage)
         self.nodes: dict[NodeId, NodeInfo] = {}
-        self._changing: set[NodeId] = set()  # whom the ring is about to take in, or to let go
+        self._joining: set[NodeId] = set()
+        self._leaving: set[NodeId] = set()
         self.faults = Faults()
         self.ring = RingSpec(0, self.config.members(), config.vnodes)
         self.call_timeout_ms = 4.0 * self.config.timeout_ms
@@ -241,7 +242,8 @@ class World(ABC):
         Where nodes are not durable (`ClusterConfig.durable`), what it held is gone either way.
         """
         info = self._in_state(node, "restart", NodeState.DOWN)
-        self._require_no_change(info)
+        if info.node in self._joining | self._leaving:
+            raise UserError(f"the ring is about to take {node} in, or to let it go; wait for that to end")
         info.state = NodeState.STARTING  # from now on a second restart is refused
         info.generation += 1
         self.tell(events.NodeStarting(self.at_ms(), info.node, info.member.zone, info.member.weight))
@@ -366,7 +368,7 @@ class World(ABC):
             info.generation = old.generation + 1
         self.nodes[name] = info
         self.tell(events.NodeStarting(self.at_ms(), name, info.member.zone, weight))
-        self._changing.add(name)
+        self._joining.add(name)
         try:
             await self._forget(info)  # an earlier node of this name may have left something
             await self._learn_ring()
@@ -387,7 +389,7 @@ class World(ABC):
                 f"Restart it or remove it"
             ) from error
         finally:
-            self._changing.discard(name)
+            self._joining.discard(name)
 
     async def remove(self, node: str) -> Changed:
         """Let a node hand over its keys and go; a node that is down is struck off the ring."""
@@ -395,14 +397,13 @@ class World(ABC):
         self.stage.require_ring_changes("remove a node")
         if info.state is NodeState.PAUSED:
             raise UserError(f"{node} is paused and cannot hand over its keys; resume it, or kill it first")
-        if info.state is NodeState.STARTING:
-            raise UserError(f"{node} is starting; wait for that to end")
-        self._require_no_change(info)
+        if info.state is NodeState.STARTING or info.node in self._joining:
+            raise UserError(f"{node} is still joining and has no keys to hand over; wait for that to end")
         driver = info.node
         dead: tuple[NodeId, ...] = ()
         if info.state is NodeState.DOWN:
             dead, driver = (info.node,), self._any_up()
-        self._changing.add(info.node)
+        self._leaving.add(info.node)
         try:
             changed = await self._change_ring(driver, ChangeRing(remove=info.node, dead=dead))
             if not dead:  # who asked it by the old ring shall still have its answer
@@ -411,15 +412,10 @@ class World(ABC):
             await self._end(info)
             await self._forget(info)
         finally:
-            self._changing.discard(info.node)
+            self._leaving.discard(info.node)
         await self._push_faults()
         self.tell(events.NodeLeft(self.at_ms(), info.node))
         return changed
-
-    def _require_no_change(self, info: NodeInfo) -> None:
-        """Raise UserError while the ring is about to take this node in, or to let it go."""
-        if info.node in self._changing:
-            raise UserError(f"{info.node} is joining or leaving; wait for that to end")
 
     def next_name(self) -> str:
         """The name the next node would get."""

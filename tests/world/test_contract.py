@@ -335,14 +335,13 @@ def test_a_dead_node_is_struck_off_where_there_are_copies_and_not_where_there_ar
         run_in(kind, ClusterConfig(stage=stage, nodes=4, n=3, timeout_ms=SILENCE_MS), body)
 
 
-def test_a_node_that_is_being_removed_cannot_be_restarted_nor_removed_again(kind: str) -> None:
+def test_a_node_that_is_being_removed_cannot_be_restarted(kind: str) -> None:
     async def body(world: World) -> None:
         await world.kill("n4")
         removing = asyncio.ensure_future(world.remove("n4"))
         await asyncio.sleep(0)
-        for once_more in (world.restart("n4"), world.remove("n4")):
-            with pytest.raises(UserError, match="n4 is joining or leaving"):
-                await once_more
+        with pytest.raises(UserError, match="about to take n4 in, or to let it go"):
+            await world.restart("n4")
         await removing
         assert world.members() == ["n1", "n2", "n3"]
 
