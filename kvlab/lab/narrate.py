@@ -71,7 +71,7 @@ def happened(view: View) -> str:
         case NodeLeft(node=node):
             return f"{node} handed over its keys and left the ring."
         case NodeFault(node=node, error=error):
-            return f"The code of {node} raised {error}: a bug in the stage, not bad luck."
+            return f"The code of {node} raised {error}: a bug in the code, not bad luck."
         case Partitioned():
             if view.groups:
                 sides = " | ".join(" ".join(group) for group in view.groups)
