@@ -67,6 +67,9 @@ def check_an_item_is_gone_at_its_expiry():
     store.put(A, Item(b"1", 100), 0)
     same(store.get(A, 99), Item(b"1", 100), "it has a millisecond left")
     same(store.get(A, 100), None, "expires_ms is the first millisecond at which it is gone")
+    store.put(B, Item(b"1", 0), 0)
+    never = "`if expires_ms` takes 0 for None. 0 is a moment like any other; None alone means for ever."
+    same(store.get(B, 0), None, "its expires_ms is 0, and it is 0 ms", never)
 
 
 def check_an_expired_item_is_forgotten_when_it_is_met():
@@ -93,6 +96,13 @@ def check_collect_forgets_what_has_expired():
     same(len(store), 2)
     same(store.keys(150), [B, C])
     same(store.collect(150), 0, "there is nothing left to collect")
+    store = watch(Store)
+    for key, first, last in ((A, 100, None), (B, None, 100), (C, 50, 200)):
+        store.put(key, Item(b"1", first), 0)
+        store.put(key, Item(b"2", last), 0)
+    stale = "a heap of expiries names a key also for an item that was overwritten: look at what is held now."
+    same(store.collect(100), 1, "what counts is the item that a key has now; b's alone has expired", stale)
+    same(store.keys(100), [A, C], "", stale)
 
 
 def check_keys_names_the_living_in_order_of_use():
@@ -180,6 +190,12 @@ def check_an_item_above_the_budget_is_refused():
     raises(ItemTooLarge, lambda: store.put(A, Item(bytes(2 * ENTRY)), 0))
     same(store.get(A, 0), Item(b"1"), "nothing has changed")
     same(store.bytes, ENTRY)
+    store = watch(Store, ENTRY)
+    store.put(A, Item(b"1"), 0)
+    same(store.bytes, ENTRY, "an entry as large as the budget fits", "`>=` where it has to be `>`.")
+    store = watch(Store, 0)
+    none = "`if budget_bytes` takes 0 for None. A budget of 0 has room for nothing."
+    raises(ItemTooLarge, lambda: store.put(A, Item(b"1"), 0), likely=none)
 
 
 keys = st.sampled_from([A, B, C, D, b"e"])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import permutations
 
-from cap import newest, reconcile
+from cap import CapNode, newest, reconcile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kvlab.config import ClusterConfig
-from kvlab.course.checking import begin, call, hold, play, same, true
+from kvlab.course.checking import begin, call, hold, play, same, true, watch
 from kvlab.messages import Version
 
 OLD, NEW = Version(b"old", 100), Version(b"new", 200)
@@ -96,6 +97,36 @@ def check_what_stays_is_not_lost():
 
 
 # -- while all is well ---------------------------------------------------------------------------
+
+
+def check_a_client_is_not_given_a_tombstone():
+    """get says None of a key that was deleted.
+
+    Likely: what is held is returned as it is. A tombstone is a version too; who asks is told that there is
+    nothing.
+    """
+
+    class Node(CapNode):
+        def __init__(self, consistent, copy):
+            self.consistent, self.copy = consistent, copy
+
+        def held(self, key):
+            return self.copy
+
+        def missing(self):
+            return []
+
+        def in_doubt(self, key):
+            return None
+
+        async def has_begun(self):
+            return True
+
+    begin()
+    for copy, expected in ((NEW, NEW), (Version(None, 200), None), (None, None)):
+        for consistent in (True, False):
+            node = watch(Node, consistent, copy, name="node")
+            same(asyncio.run(node.get(b"k")), expected)
 
 
 def check_any_node_takes_writes_and_answers():
@@ -296,6 +327,47 @@ def check_a_read_settles_what_is_in_doubt():
         at 20ms expect get k via n2 = new
         expect  k at n3 = new
         check   linearizable
+    """)
+
+
+def check_a_read_tells_only_what_it_has_settled():
+    """With cp a read that has waited tells of nothing that came meanwhile, unless that is settled too.
+
+    Likely: the copy is looked up after the waiting, and by then there is another one, which is in doubt.
+    """
+    play("""
+        cluster stage=2 choice=cp seed=2
+        put     k one via n1
+        wait    20ms
+        slow    n2 100ms
+        at 0ms   put k two via n2
+        at 150ms get k via n2
+        at 300ms put k three via n2
+        at 380ms partition n2 | n1 n3
+        wait    100ms
+        kill    n2
+        restart n2 empty
+        heal
+        wait    until get k via n1 = two within 10s
+        check   linearizable
+    """)
+
+
+def check_a_stamp_is_later_than_what_was_missed():
+    """A node that was just started stamps a write when it knows what it missed, and not before.
+
+    Likely: the version is made first, and then it is waited. What the node hears meanwhile may have a later
+    stamp than its own clock gives; then the write loses against what it was to replace.
+    """
+    play("""
+        cluster stage=2 choice=cp seed=2
+        put     k old via n1
+        kill    n3
+        restart n3 empty
+        skew    n3 -1m
+        put     k new via n3
+        expect  result = ok
+        expect  get k via n1 = new
     """)
 
 

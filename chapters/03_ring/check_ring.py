@@ -236,14 +236,24 @@ def check_a_node_joins_and_leaves():
     """
     spec = RingSpec(4, (Member(N1), Member(N2, "z2", 3)), 8)
     wider = call(joined, spec, Member(N3, "z1", 2))
+    is_the_next(wider, spec)
+    after = "the newcomer comes after all others, as it was given; the virtual nodes are as many as before."
+    same(wider, RingSpec(5, (Member(N1), Member(N2, "z2", 3), Member(N3, "z1", 2)), 8), "", after)
+    narrower = call(left, wider, N1)
+    is_the_next(narrower, wider)
+    others = "who stays is as it was, in the same order."
+    same(narrower, RingSpec(6, (Member(N2, "z2", 3), Member(N3, "z1", 2)), 8), "", others)
+
+
+def is_the_next(made, spec):
+    """Whether this is a ring's description at all, and the one after that."""
     true(
-        isinstance(wider, RingSpec) and isinstance(wider.members, tuple),
+        isinstance(made, RingSpec) and isinstance(made.members, tuple),
         "a RingSpec whose members are a tuple",
-        wider,
-        likely="`[*members, member]` makes a list; `(*members, member)` makes a tuple.",
+        made,
+        likely="`[*members, member]` makes a list; `(*members, member)` makes a tuple, and so does `tuple(...)`.",
     )
-    same(wider, RingSpec(5, (Member(N1), Member(N2, "z2", 3), Member(N3, "z1", 2)), 8))
-    same(call(left, wider, N1), RingSpec(6, (Member(N2, "z2", 3), Member(N3, "z1", 2)), 8))
+    true(made.epoch == spec.epoch + 1, f"epoch {spec.epoch + 1}", made.epoch)
 
 
 def check_who_is_in_does_not_join_again():

@@ -1,6 +1,6 @@
 """Gives a client the mark of a delete.
 
-Caught by: check_any_node_takes_writes_and_answers
+Caught by: check_a_client_is_not_given_a_tombstone
 """
 
 from solution import CapNode as Reference
