@@ -32,14 +32,15 @@ from kvlab.check.claims import GUARANTEES, UNDER_WAY_MS_MAX, Fault
 from kvlab.check.history import CheckerFailed
 from kvlab.config import ClusterConfig
 from kvlab.errors import UserError
-from kvlab.fuzz.judge import Judged, Kind, checker_failed, judge_seed, of_report
+from kvlab.fuzz.judge import Judged, Kind, broken, checker_failed, judge_seed, of_report
 from kvlab.fuzz.plan import Plan, plan
 from kvlab.fuzz.shrink import shrink
 from kvlab.fuzz.tell import counterexample, told
 from kvlab.script.commands import Cluster
 from kvlab.script.parse import parse_line
 from kvlab.script.rehearsal import Rehearsal, understood
-from kvlab.script.run import Report, run_scenario
+from kvlab.script.run import run_scenario
+from kvlab.trace.events import AnyEvent, NodeFault
 
 LONG, NOTES = 200, 20
 """A run of so many seeds says so often how far it is."""
@@ -173,14 +174,22 @@ def _on_processes(
     """The same on real processes, one seed after the other."""
     from kvlab.world.process import ProcessWorld
 
-    async def run(planned: Plan) -> Report:
+    async def run(planned: Plan) -> Judged:
+        told: list[NodeFault] = []
+
+        def note(event: AnyEvent) -> None:
+            if isinstance(event, NodeFault):
+                told.append(event)
+
         async with ProcessWorld(planned.cluster.config()) as world:
-            return await run_scenario(planned.scenario(), world)
+            world.watch(note, traffic=False)
+            report = await run_scenario(planned.scenario(), world)
+        return broken(planned, told[0]) if told else of_report(planned, report)
 
     for seed in seeds:
         planned = plan(config, seed, faults, guarantees)
         try:
-            yield of_report(planned, asyncio.run(run(planned)))
+            yield asyncio.run(run(planned))
         except CheckerFailed as error:
             yield checker_failed(planned, error)
 

@@ -108,7 +108,7 @@ def judge(plan: Plan, make_world: MakeWorld = SimWorld, *, recorded: bool = Fals
         raise  # no node could be made with the reader's piece: that is for who asked for it
     except Exception as error:
         if faults:
-            judged = Judged(plan, Kind.BROKEN, "", f"{faults[0].node} has a bug: {faults[0].error}")
+            judged = broken(plan, faults[0])
         else:
             judged = Judged(plan, Kind.OURS, "", f"{type(error).__name__}: {error}")
     return msgspec.structs.replace(judged, events=tuple(told))
@@ -122,6 +122,11 @@ def of_report(plan: Plan, report: Report) -> Judged:
     kind = Kind.UNDECIDED if failure.verdict is Verdict.UNDECIDED else Kind.VIOLATED
     sentence = failure.found.removeprefix(f"{failure.verdict}: ")
     return Judged(plan, kind, failure.expected, sentence, failure.witness, report.history)
+
+
+def broken(plan: Plan, fault: events.NodeFault) -> Judged:
+    """What it means that a node has raised what nobody expected."""
+    return Judged(plan, Kind.BROKEN, "", f"{fault.node} has a bug: {fault.error}")
 
 
 def checker_failed(plan: Plan, error: CheckerFailed) -> Judged:

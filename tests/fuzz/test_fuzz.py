@@ -22,10 +22,13 @@ from kvlab.fuzz.tell import CLIENT, counterexample, diagram, drawn, narrowed, op
 from kvlab.messages import NodeId
 from kvlab.script import session
 from kvlab.script.commands import CLAIMS as CHECKS
+from kvlab.script.parse import Scenario
 from kvlab.script.rehearsal import understood
+from kvlab.script.run import Report
 from kvlab.stages import STAGES
-from kvlab.trace.events import Removed
+from kvlab.trace.events import NodeFault, Removed
 from kvlab.world.sim import SimWorld
+from kvlab.world.world import World
 from tests.fuzz.planted import Circling, Denying, Forgetful, Hasty, Raising, with_node
 
 FOUR = ClusterConfig(stage=4, timeout_ms=200)
@@ -273,6 +276,21 @@ def test_tombstones_of_stage_9_are_reaped_before_the_end_of_a_run_and_nothing_co
     assert "no-resurrection" in judged.plan.checks
     assert [event for event in judged.events if isinstance(event, Removed) and event.why == "reaped"]
     assert _config(9, ("hintttl=60s",)).grace_ms > 70_000  # with no need to ask for it
+
+
+def test_on_real_processes_a_bug_in_a_node_is_no_bad_luck_of_the_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Seen to fail: the operation's outcome was unknown, and all that was claimed held."""
+
+    async def stumbling(scenario: Scenario, world: World) -> Report:
+        world.tell(NodeFault(world.at_ms(), NodeId("n1"), "KeyError: 'seven'"))
+        return Report((), 0, 0)
+
+    monkeypatch.setattr("kvlab.cli.fuzz.run_scenario", stumbling)
+    result = kvlab_fuzz("1", "--seeds", "1", "--world", "process", "--out", str(tmp_path))
+    assert result.exit_code == 1
+    assert "n1 has a bug: KeyError: 'seven'" in result.stdout
 
 
 def test_a_failure_ends_with_1_and_the_command_that_does_it_again(tmp_path: Path) -> None:
