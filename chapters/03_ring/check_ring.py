@@ -251,7 +251,7 @@ def is_the_next(made, spec):
         isinstance(made, RingSpec) and isinstance(made.members, tuple),
         "a RingSpec whose members are a tuple",
         made,
-        likely="`[*members, member]` makes a list; `(*members, member)` makes a tuple, and so does `tuple(...)`.",
+        likely="`[*members, member]` makes a list; `(*members, member)` and `tuple(...)` make a tuple.",
     )
     true(made.epoch == spec.epoch + 1, f"epoch {spec.epoch + 1}", made.epoch)
 
