@@ -137,6 +137,16 @@ def test_a_reader_that_goes_away_ends_the_cluster(tmp_path: Path) -> None:
         cluster.assert_nothing_is_left()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_an_output_that_has_no_room_ends_the_cluster_and_is_said(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full, up(tmp_path, stdout=full.fileno()) as cluster:
+        code, complaint = cluster.end()
+        assert code == 1
+        assert complaint.startswith("Error: there is no room to write to: [Errno 28]")
+        assert "Traceback" not in complaint
+        cluster.assert_nothing_is_left()
+
+
 def test_a_taken_port_is_named_and_nothing_is_started(tmp_path: Path) -> None:
     port = next_ports()
     with socket.create_server(("127.0.0.1", port + 1)):

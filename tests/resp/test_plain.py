@@ -89,6 +89,7 @@ class Desk:
 
         node.get_all, node.put_all = get_noted, put_noted  # type: ignore[method-assign]
         connection = RespServer(self.host)._connect()
+        assert isinstance(connection, Connection)
         connection.connection_made(self.wire)
         return connection
 

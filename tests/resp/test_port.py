@@ -386,6 +386,20 @@ def test_so_are_many_patterns(port: Port) -> None:
         assert b"wrong number of arguments" in raw.ask(request(b"CONFIG", b"GET", *[b"a*"] * 100))
 
 
+def test_a_client_too_many_is_told_so_and_takes_nobody_s_place(port: Port) -> None:
+    port.server.clients_max = 2
+    with port.connect() as first, port.connect() as second:
+        assert first.ask(b"PING\r\n") == second.ask(b"PING\r\n") == b"+PONG\r\n"
+        with port.connect() as third:
+            assert third.until(b"\r\n").startswith(b"-ERR max number of clients reached")
+            assert third.socket.recv(100) == b""
+        assert first.ask(b"PING\r\n") == b"+PONG\r\n"
+        second.socket.close()
+        wait_until(lambda: port.server.connections == 1)
+        with port.connect() as again:
+            assert again.ask(b"PING\r\n") == b"+PONG\r\n"
+
+
 LONG = b"\xff" * 100_000
 
 

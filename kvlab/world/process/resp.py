@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import sys
 from collections import deque
 from collections.abc import Awaitable, Sequence
 from typing import cast
@@ -49,12 +50,27 @@ WRITE_BYTES = 256 * 1024
 """When so much has been answered it is sent, even in the midst of a batch."""
 
 
+FILES_KEPT = 64
+"""Of the files that a process may have open, so many are not for clients but for peers, disk and log."""
+
+
+def clients_max() -> int:
+    """How many clients a node has room for, by the limit of open files that it was started with."""
+    try:
+        import resource
+    except ImportError:  # a system without such limits
+        return sys.maxsize
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if files == resource.RLIM_INFINITY else max(1, files - FILES_KEPT)
+
+
 class RespServer:
     """Listens on one port of the loopback interface for one node."""
 
     def __init__(self, host: Served) -> None:
         self._serving = Serving(host)
         self._connections: set[Connection] = set()
+        self.clients_max = clients_max()
         self._server: asyncio.Server | None = None
 
     @property
@@ -91,8 +107,21 @@ class RespServer:
         await asyncio.gather(*workers, return_exceptions=True)
         await server.wait_closed()
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> asyncio.Protocol:
+        if len(self._connections) >= self.clients_max:
+            return OneTooMany()
         return Connection(self._serving, self._connections)
+
+
+class OneTooMany(asyncio.Protocol):
+    """A client for whom there is no room: it is told so, and the node can still be reached by its peers."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        stream = cast(asyncio.Transport, transport)
+        stream.write(
+            error("ERR max number of clients reached: close some, or raise `ulimit -n` and start anew")
+        )
+        stream.close()
 
 
 class Connection(asyncio.Protocol):
