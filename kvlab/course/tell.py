@@ -32,8 +32,7 @@ def told(verdict: Verdict, again: str, *, whole: bool = False, columns: int = WI
         mark = f"  {MARKS.get(check.outcome, 'no')}  "
         lines += ((line, colour) for line in filled(check.rule, mark, columns=columns).splitlines())
     lines.append(("", ""))
-    shown = [check for check in verdict.checks if check.failure is not None]
-    for check in shown if whole else shown[:1]:
+    for check in verdict.failures if whole else verdict.failures[:1]:
         lines += [*failure(check, again, verdict.seed, columns), ("", "")]
     lines.append((summary(verdict), "green" if verdict.passed else ""))
     return lines

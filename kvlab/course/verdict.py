@@ -81,6 +81,13 @@ class Verdict(msgspec.Struct, frozen=True):
         return sum(check.passed for check in self.checks)
 
     @property
+    def failures(self) -> list[Check]:
+        """The checks that have something to say about their failure: what is wrong in what has been written,
+        and then what has not been written yet."""
+        said = [check for check in self.checks if check.failure is not None]
+        return sorted(said, key=lambda check: check.outcome is Outcome.TO_DO)
+
+    @property
     def first(self) -> Check | None:
-        """The first check that has something to say about its failure."""
-        return next((check for check in self.checks if check.failure is not None), None)
+        """The first of them."""
+        return next(iter(self.failures), None)

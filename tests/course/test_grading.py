@@ -160,6 +160,20 @@ def test_what_is_judged_of_an_answer_is_named_beside_the_call() -> None:
     assert caught.value.failure.call == "sorted([3, 1])  # its length"
 
 
+def test_what_is_wrong_is_told_before_what_is_not_written_yet(tmp_path: Path) -> None:
+    begins = "def digest_of(copy: Siblings) -> Digest:\n"
+    merkle = pieces.chapter(9)
+    path = piece(tmp_path, begins, f"{begins}    raise NotImplementedError\n", merkle)
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("sorted({*one, *other})", "sorted(one)"), "utf-8"
+    )
+    only = ["check_equal_copies_have_equal_digests", "check_keys_differ_on_either_side"]
+    verdict = graded(merkle, path, only=only)
+    assert [check.outcome for check in verdict.checks] == [Outcome.TO_DO, Outcome.FAILED]
+    assert "call      differing_keys(" in text_of(verdict)
+    assert "is not written yet" not in text_of(verdict)
+
+
 # -- reports -------------------------------------------------------------------------------------
 
 VERDICT = Verdict(
