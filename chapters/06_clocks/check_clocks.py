@@ -102,6 +102,13 @@ def check_figure_3_of_the_paper():
     d5 = call(incremented, call(merged_clocks, d3, d4), "Sx")
     same(d5, (("Sx", 3), ("Sy", 1), ("Sz", 1)))
     same(call(order, d5, d4), Order.AFTER)
+    same(
+        call(incremented, (("Sy", 1),), "Sx"),
+        (("Sx", 1), ("Sy", 1)),
+        "a clock is in the order of its actors",
+        likely="whoever is new is put at the end. Two replicas hold one clock in two orders then, and take "
+        "it for two.",
+    )
 
 
 # -- contexts ------------------------------------------------------------------------------------
