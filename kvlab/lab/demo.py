@@ -64,6 +64,8 @@ class DemoApp(LabApp):
         super().__init__(make_driver(), theme, animate=animate, first_put=False)
         self.presenter = Presenter(scenes(scenario))
         self.make_driver, self.pace = make_driver, pace
+        self._unseen = False
+        """Whether lines have been done since the last pause."""
         self._talk: asyncio.Task[None] | None = None
         self._ending: list[WorldDriver] = []
         self._slow_motion = False
@@ -114,9 +116,12 @@ class DemoApp(LabApp):
     async def _let_it_be_seen(self, lines: Group) -> None:
         if any(isinstance(line.command, Heal) for line in lines):
             await self._slow_links()  # it has mended those as well
-        acts = any(not isinstance(line.command, JUDGEMENTS) for line in lines)
-        if acts and self.presenter.target is None:
+        self._unseen |= any(not isinstance(line.command, JUDGEMENTS) for line in lines)
+        if self.presenter.judged_next:
+            return  # that is about this moment: a value may expire while the room looks
+        if self._unseen and self.presenter.target is None:
             await self._pause(PACE_S)
+        self._unseen = False
 
     async def _pause(self, seconds: float) -> None:
         """Let the room look, unless it has been told to go on."""

@@ -93,6 +93,12 @@ class Presenter:
         return self.scene.groups[self._group] if self.phase == "doing" else ()
 
     @property
+    def judged_next(self) -> bool:
+        """Whether what comes after the lines that are due only looks at what they have done."""
+        after = self.scene.groups[self._group + 1 : self._group + 2]
+        return bool(after) and _all(after[0], JUDGEMENTS)
+
+    @property
     def tried(self) -> Group:
         """The lines under way, or those that fell short."""
         return self.scene.groups[self._group] if self.phase in ("doing", "failed") else ()

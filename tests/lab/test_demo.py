@@ -6,12 +6,13 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import psutil
 import pytest
 from textual.pilot import Pilot
 
-from kvlab.lab.demo import DemoApp
+from kvlab.lab.demo import PACE_S, DemoApp
 from kvlab.lab.draw.theme import Theme
 from kvlab.lab.driver import LiveDriver, SimDriver, WorldDriver
 from kvlab.lab.plain_demo import Enter, present
@@ -177,6 +178,40 @@ def test_slow_motion_of_the_simulator_is_its_time() -> None:
     demo(slow)
 
 
+class Unhurried(DemoApp):
+    """Notes before which pauses what was done last, and does not wait."""
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds == PACE_S:
+            self.paused = [*getattr(self, "paused", []), self.driver.transcript.scenario().splitlines()[-1]]
+
+
+def test_no_pause_stands_between_lines_and_what_judges_them() -> None:
+    """Chapter 1 looks at a value that lives for half a second: after a pause it would be gone."""
+    talk = """
+cluster stage=1
+say     "A value that does not live long."
+put     k v ttl=500ms
+expect  get k = v
+wait    until get k = missing within 5s
+put     other v
+put     third v
+"""
+    scenario = parse(talk)
+
+    async def run() -> list[str]:
+        app = Unhurried(scenario, lambda: sim(scenario), Theme())
+        try:
+            async with app.run_test(size=(80, 24)) as pilot:
+                await shows(pilot, app, "this was the last step")
+        finally:
+            await app.shut_down()
+        return [line.split("  #")[0] for line in app.paused]
+
+    paused = asyncio.run(run())
+    assert [" ".join(line.split()[:3]) for line in paused] == ["wait until get", "put other v", "put third v"]
+
+
 def test_the_keys_of_a_demo_stand_in_its_help() -> None:
     async def read(pilot: Pilot[None], app: DemoApp) -> None:
         await shows(pilot, app, "→: next")
@@ -309,3 +344,41 @@ def test_the_cluster_goes_on_while_a_pipe_is_waited_for() -> None:
     finally:
         os.close(fd)
         os.close(end)
+
+
+# -- the nine that are shipped -------------------------------------------------------------------
+
+
+class Slowly(DemoApp):
+    """Every pause passes in the simulator's time, and nobody waits for it."""
+
+    async def _pause(self, seconds: float) -> None:
+        assert isinstance(self.driver, SimDriver)
+        until_ms = self.driver.world.at_ms() + seconds * 1000
+        while self.driver.world.at_ms() < until_ms:
+            self.driver.world.run_to(min(until_ms, self.driver.world.at_ms() + 100))
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path("chapters").glob("*/demo.scenario")), ids=lambda path: path.parent.name
+)
+def test_each_demo_bears_its_pauses(path: Path) -> None:
+    scenario = parse(path.read_text(encoding="utf-8"))
+
+    async def run() -> None:
+        app = Slowly(scenario, lambda: sim(scenario), Theme())
+        try:
+            async with app.run_test(size=(80, 24)) as pilot:
+                while True:
+                    await until(pilot, app, lambda: app.presenter.phase != "doing", "the person's turn")
+                    assert app.presenter.failure is None, text(app)
+                    if app.presenter.why_not_next():
+                        break
+                    await pilot.press("right")
+        finally:
+            await app.shut_down()
+        assert app.failure is None, app.failure
+        assert app.presenter.at == len(app.presenter.scenes) - 1
+
+    asyncio.run(run())
