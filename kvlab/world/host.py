@@ -109,6 +109,9 @@ from kvlab.world.control import (
 
 T = TypeVar("T")
 
+TOLD_OF_DISK_MAX = 64
+"""Of so many keys found on the disk a node tells one by one; it says of how many there are."""
+
 FRAMES_A_LIFE = 1 << 32
 """How many numbers for its messages each life of a node has to itself."""
 
@@ -211,6 +214,8 @@ class Host:
             transfer.forget_foreign()  # the ring may have changed while everybody was down
         if (expires_ms := self.node.store.next_expiry()) is not None:
             self._collect_by(expires_ms)
+        if watched and disk is not None:
+            self._tell_of_disk()
 
     @property
     def at_once(self) -> bool:
@@ -499,8 +504,11 @@ class Host:
             self.keep("store", key, None if copy is None else msgspec.msgpack.encode(copy))
         if not self.watched or self.dead:
             return
+        self._tell_of(key, copy, why, self._stage_line() if current_op.get() else 0)
+
+    def _tell_of(self, key: Key, copy: Copy | None, why: str, line: int) -> None:
+        """What is held under this key now."""
         store, at_ms, op = self.node.store, self.at_ms(), current_op.get()
-        line = self._stage_line() if op else 0
         if copy is not None and copy.alive:
             first, *others = _preview(copy.values)
             event: AnyEvent = events.Stored(
@@ -514,6 +522,11 @@ class Host:
                 at_ms, self.me, key, why, len(store), store.bytes, op, rest, store.tombstones, line
             )
         self._tell(event)
+
+    def _tell_of_disk(self) -> None:
+        """What was found there, the last if it is much: else nobody who watches would know what is held."""
+        for key, copy in list(self.node.store.items(self.now_ms()))[-TOLD_OF_DISK_MAX:]:
+            self._tell_of(key, copy, "put", 0)
 
     def _stage_line(self) -> int:
         """The line of the stage's file that is at work, or that has called what is; 0 if there is none."""

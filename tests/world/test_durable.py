@@ -19,10 +19,13 @@ from kvlab.messages import NodeId
 from kvlab.stages import STAGES
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
+from kvlab.trace.model import Model
 from kvlab.world.process import ProcessWorld
 from kvlab.world.world import NodeState, World
 from tests.stages.test_stages import put_seen
 from tests.worlds import WORLDS, next_ports, run_in, until
+
+N1 = NodeId("n1")
 
 both_worlds = pytest.mark.parametrize("kind", WORLDS)
 
@@ -57,6 +60,30 @@ def test_a_restarted_node_holds_what_it_held_and_an_emptied_one_nothing(kind: st
         await world.kill("n1")
         await world.restart("n1")  # and emptied it stays
         assert await every_copy(world, "n1") == {}
+
+    run_in(kind, durable(stage), body)
+
+
+@both_worlds
+@pytest.mark.parametrize("stage", [4, 5, 6])
+def test_who_watches_is_told_what_a_restarted_node_has_found_on_its_disk(kind: str, stage: int) -> None:
+    async def body(world: World) -> None:
+        model = Model(world.config)
+        world.watch(model.apply)
+        for i in range(3):
+            await world.put(b"k%d" % i, b"v%d" % i)
+
+        async def told() -> bool:
+            return len(model.items.get(N1, ())) == 3
+
+        await until(world, told)
+        before = dict(model.items[N1]), dict(model.copies.get(N1, {}))
+        await world.kill("n1")
+        assert N1 not in model.items
+        await world.restart("n1")
+        await until(world, told)
+        assert (model.items[N1], model.copies.get(N1, {})) == before
+        assert model.nodes[N1].keys == 3
 
     run_in(kind, durable(stage), body)
 
