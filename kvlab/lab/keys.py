@@ -32,9 +32,14 @@ class KeyRow(msgspec.Struct, frozen=True):
     standings: dict[NodeId, Standing]
 
     @property
+    def apart(self) -> bool:
+        """Whether a replica that is there does not hold what it should."""
+        return not AMISS.isdisjoint(self.standings.values())
+
+    @property
     def amiss(self) -> bool:
-        """Whether there is anything to see: siblings, or a replica that is there and differs."""
-        return len(self.values) > 1 or not AMISS.isdisjoint(self.standings.values())
+        """Whether there is anything to see: siblings, or replicas that have gone apart."""
+        return len(self.values) > 1 or self.apart
 
 
 def keys_of(model: Model, homes: dict[Key, Sequence[NodeId]]) -> tuple[KeyRow, ...]:

@@ -61,6 +61,7 @@ def test_siblings_are_amiss_also_where_all_replicas_hold_them() -> None:
     both = copy_of(written("n3", 1, b"milk"), written("n4", 1, b"bread"), seen="n3:1 n4:1")
     everywhere = model_of(births(), [held(node, both, 400) for node in ("n2", "n3", "n4")], stage=6)
     assert set(standings(everywhere).values()) == {"holds"}
+    assert any(line.strip() == "KEYS  1 key, 1 with siblings" for line in drawn(everywhere))
     assert row(everywhere).amiss
 
 
@@ -119,7 +120,13 @@ def test_there_is_no_such_table_without_a_ring() -> None:
 
 def test_each_standing_has_a_sign_of_its_own_and_only_those_there_are_explained() -> None:
     lines = drawn(model_of(births(), conflict(), stage=6))
-    table = lines[next(i for i, line in enumerate(lines) if "KEYS  1 key, 1 not alike everywhere" in line) :]
+    table = lines[
+        next(
+            i
+            for i, line in enumerate(lines)
+            if "KEYS  1 key, 1 with siblings, 1 not alike everywhere" in line
+        ) :
+    ]
     assert table[1].split() == ["KEY", "VALUE", "n1", "n2", "n3", "n4", "n5"]
     assert table[2].split() == ["▶", "cart:42", "milk", "and", "bread", "□", "■", "■"]
     assert table[3].split("   ")[1:] == ["■ as it should be", "□ an older copy"]

@@ -271,6 +271,17 @@ def test_the_cut_is_drawn_between_the_sides_and_nowhere_else() -> None:
     assert crosses(three) == 9
 
 
+def test_beside_simulated_nodes_which_have_no_ports_the_latency_and_the_log_are_not_cut() -> None:
+    took = tuple(Took(ms, "ok") for ms in (3.5, 2011.0))
+    for seen in (
+        view(births(), put(), stage=6, simulated=True, ended=took),
+        view(births(), put(), stage=7, simulated=True, ended=took),
+    ):
+        text = drawn(seen, "cluster", (80, 16))
+        assert "p50 3.5 ms  p99 2011 ms" in text
+        assert "SCENARIO: what was done, as lines" in text
+
+
 def test_in_a_narrow_window_nothing_of_stages_1_and_2_is_cut_off() -> None:
     lost = drawn(view(births(1), death("n1", 300), stage=1, nodes=1), "cluster", (80, 16))
     assert "its dict is gone: nothing was on a disk" in lost

@@ -15,7 +15,7 @@ from kvlab.lab.draw.plot import scale, spark
 from kvlab.lab.draw.screen import compose
 from kvlab.lab.draw.theme import Theme
 from kvlab.lab.driver import LiveDriver
-from kvlab.lab.view import View
+from kvlab.lab.view import Moment, View
 from kvlab.messages import NodeId, OpId
 from kvlab.trace.events import AnyEvent, Delivered, OpEnded, Used
 from kvlab.world.process import ProcessWorld
@@ -210,6 +210,12 @@ def test_the_last_messages_that_arrived_are_listed_newest_first_without_heartbea
     beat: list[AnyEvent] = [Delivered(950.0, NodeId("n1"), "n2.0.8", NodeId("n2"), "Beat")]
     assert view(births(), put(), under_way(), beat).arrived == seen.arrived
     assert "ARRIVED LAST, without heartbeats\n none yet" in drawn(view(births(), tab="messages"))
+
+
+def test_in_a_recording_nobody_is_told_to_write() -> None:
+    seen = drawn(view(births(), tab="messages", simulated=True, moment=Moment(kind="replay", held=True)))
+    assert "Nothing is under way at this moment of the recording" in seen
+    assert "w to write" not in seen
 
 
 def test_a_message_dropped_by_hand_is_said_to_be() -> None:

@@ -130,7 +130,7 @@ def _hints(view: View, theme: Theme) -> Line:
                 badge(node.node, view, theme), Bit(f" keeps {kept} for ", ACCENT, bold=True),
                 badge(owner, view, theme), Bit("  "),
             ]  # fmt: skip
-    return tuple(bits) or (Bit("none: what was written has come to its home replicas"),)
+    return tuple(bits) or (Bit("none: nobody keeps anything for another"),)
 
 
 def _trees(view: View, theme: Theme) -> Line:

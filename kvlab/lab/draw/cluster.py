@@ -23,6 +23,8 @@ OPERATION_ROWS = 8
 """As many rows as one operation should have at least, before anything is drawn that is less to the point."""
 BESIDE = 31
 """Columns that the operation needs beside the nodes."""
+LEFT_MIN = 38
+"""Columns that the latency and the log below the nodes need."""
 LOG_ROWS = 5
 LATENCY_ROWS = 3
 
@@ -90,6 +92,8 @@ def _narrow(view: View, size: Size, theme: Theme) -> Canvas:
     nodes_width = panels.row_of_nodes(view)
     if one_column := width < nodes_width + BESIDE:
         nodes_width = panels.row_without_ports(view) if matrix_rows(view) else width
+    else:
+        nodes_width = max(nodes_width, min(LEFT_MIN, width - BESIDE))
     beside: Size = (width - nodes_width, min(matrix_rows(view), rest))
     most = max(3, rest - 4, beside[1]) if one_column else rest
     nodes = _nodes_rows(view, most)

@@ -28,12 +28,14 @@ def keys(view: View, size: Size, theme: Theme) -> Canvas:
     canvas = Canvas(size, theme.style())
     if height < ROWS_MIN or not view.keys:
         return canvas
-    amiss = sum(row.amiss for row in view.keys)
+    conflicts = sum(len(row.values) > 1 for row in view.keys)
+    apart = sum(row.apart for row in view.keys)
     x = canvas.put(1, 0, "KEYS", theme.style(ACCENT, bold=True))
     about = counted(len(view.keys), "key")
     x = canvas.put(x + 2, 0, about, theme.style(DIM))
-    if amiss:
-        x = canvas.put(x, 0, f", {amiss} not alike everywhere", theme.style(ACCENT))
+    for count, what in ((conflicts, "with siblings"), (apart, "not alike everywhere")):
+        if count:
+            x = canvas.put(x, 0, f", {count} {what}", theme.style(ACCENT))
     choose = "up down choose: w and g take that key"
     if len(view.keys) > 1 and x + len(choose) + 3 < width:
         canvas.put(width - len(choose) - 1, 0, choose, theme.style(DIM))
