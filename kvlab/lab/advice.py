@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from kvlab.config import NODES_MAX
 from kvlab.lab.draw.canvas import shown
 from kvlab.lab.view import View
 from kvlab.messages import NodeId
 from kvlab.trace.events import MessageDropped
+
+MANY_KEYS = 20
+"""With fewer, nothing is to be seen of shares."""
 
 
 def advice(view: View) -> str:
@@ -127,6 +131,11 @@ def _when_well(view: View) -> str:
     if view.stage.versioned and 0 < len(empty) < len(homes):
         return _with_one_empty(view, empty[0])
     match view.stage.number:
+        case 3 if sum(node.keys for node in view.nodes) < MANY_KEYS:
+            return "Type :load 200/s for 3s reads=0% for more keys; then press a to add a node."
+        case 3 if len(view.nodes) < NODES_MAX:
+            nodes = len(view.nodes)
+            return f"Press a to add a node: about one key in {nodes + 1} moves. To kill one loses its keys."
         case 5 if view.links:
             return "Press w: who is slow is not waited for. h makes the network fast again."
         case 5:

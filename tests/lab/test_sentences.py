@@ -22,6 +22,7 @@ from kvlab.trace.events import (
     OpStarted,
     Partitioned,
     Repaired,
+    Stored,
 )
 from tests.lab.stories import (
     KEY,
@@ -226,6 +227,16 @@ def test_advice_at_stages_5_and_6_is_a_slow_replica_and_a_second_writer() -> Non
     assert advice(view(births(), put(), slow, stage=5)).startswith("Press w: who is slow is not waited for.")
     assert "put cart:42 jam via n2 blind" in advice(view(births(), put(), stage=6))
     assert advice(view(births(), put(), conflict(), stage=6)).startswith("Press g to read them all; then w")
+
+
+def test_at_stage_3_a_node_is_to_be_added_once_there_are_keys_that_could_move() -> None:
+    assert "load 200/s for 3s" in advice(view(births(), put(), stage=3))
+    many: list[AnyEvent] = [Stored(900, N1, b"key:%d" % i, b"v", i + 1, 75) for i in range(30)]
+    assert advice(view(births(), many, stage=3)).startswith(
+        "Press a to add a node: about one key in 6 moves."
+    )
+    assert len(advice(view(births(11), many, stage=3, nodes=11))) <= 78
+    assert "Press k" in advice(view(births(12), many, stage=3, nodes=12))
 
 
 def test_a_replica_that_lacks_the_key_is_to_be_mended_as_the_stage_does_it() -> None:
