@@ -5,22 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import weakref
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from textwrap import dedent
+from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kvlab.errors import UserError
+from kvlab.config import ClusterConfig
+from kvlab.errors import Outcome, UserError
+from kvlab.messages import NodeId, OpId
 from kvlab.script.commands import Load
-from kvlab.script.load import percentile
+from kvlab.script.load import LoadSummary, Tally, percentile, run_load
 from kvlab.script.parse import ScriptError, parse_line
 from kvlab.script.rehearsal import read_scenario, understood
 from kvlab.script.run import Report, config_of, run_scenario
 from kvlab.script.session import Session, Step
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
+from kvlab.world.control import Result
 from kvlab.world.sim import SimWorld
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.scenario"))
@@ -155,6 +163,37 @@ def test_a_load_bounds_the_operations_under_way() -> None:
     report = run("cluster stage=4 nodes=3\nkill n3\nload 5000/s for 400ms reads=0%\n")
     assert "512 operations" in report.steps[-1].text
     assert "1488 held back" in report.steps[-1].text
+
+
+def test_a_load_keeps_nothing_of_an_operation_that_has_ended() -> None:
+    """One of 500 a second for an hour would fill the memory with what is told in one line at its end."""
+    tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+    most = 0
+
+    async def perform(kind: str, key: bytes, value: bytes, via: str | None) -> Result:
+        nonlocal most
+        tasks.add(cast("asyncio.Task[Any]", asyncio.current_task()))
+        most = max(most, len(tasks))
+        return Result(OpId("n1.0.1"), kind, key, NodeId("n1"), Outcome.OK, took_ms=0.26)
+
+    world = SimWorld(ClusterConfig(stage=1, nodes=1))
+
+    async def main() -> LoadSummary:
+        async with world:
+            return await run_load(Load(500, 10_000), world, perform, Random(1), "load1")
+
+    summary = world.run(main())
+    assert (summary.started, summary.ok, summary.p50_ms, summary.max_ms) == (5000, 5000, 0.3, 0.26)
+    assert most < 50
+
+
+@given(st.lists(st.floats(0, 2000), min_size=1), st.sampled_from([0.01, 0.5, 0.99, 1.0]))
+def test_the_percentiles_of_a_load_are_right_to_a_tenth_of_a_ms(times: list[float], share: float) -> None:
+    tally = Tally()
+    for took_ms in times:
+        tally.add(Result(OpId("n1.0.1"), "get", b"k", NodeId("n1"), Outcome.OK, took_ms=took_ms))
+    assert tally.percentile(share) == pytest.approx(percentile(sorted(times), share), abs=0.0500001)
+    assert tally.max_ms == max(times)
 
 
 def test_a_load_writes_each_value_once_and_the_same_ones_with_the_same_seed() -> None:
