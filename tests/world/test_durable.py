@@ -102,10 +102,14 @@ def test_without_a_disk_a_restart_is_always_empty(kind: str) -> None:
 @both_worlds
 def test_what_was_to_expire_expires_after_a_restart_too(kind: str) -> None:
     async def body(world: World) -> None:
-        await world.put(b"k", b"v", expires_ms=world.now_ms() + 1500)
+        expires_ms = world.now_ms() + 1500
+        await world.put(b"k", b"v", expires_ms=expires_ms)
         await world.kill("n1")
         await world.restart("n1")
-        assert await world.keys("n1") == (b"k",)
+        held = await world.keys("n1")
+        assert (
+            held == (b"k",) or world.now_ms() > expires_ms
+        )  # a busy machine may start a process for so long
 
         async def gone() -> bool:
             return await world.keys("n1") == ()
