@@ -9,6 +9,7 @@ import select
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from kvlab.course.workspace import Workspace
 from kvlab.stages import pieces
 
 CHAPTERS = pieces.chapters()
+ROOT = Path(__file__).parents[2]
 LIMIT_S = 60.0
 
 
@@ -46,6 +48,37 @@ def lab(number: int, mine: Workspace, *lines: str) -> str:
         text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     return done.stdout
+
+
+def test_the_wheel_alone_has_the_course(tmp_path: Path) -> None:
+    """Nothing depends on the clone: the chapters, their checks and their answers are in the package."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "built")],
+        cwd=ROOT, check=True, capture_output=True, timeout=LIMIT_S,
+    )  # fmt: skip
+    with zipfile.ZipFile(next((tmp_path / "built").iterdir())) as wheel:
+        wheel.extractall(tmp_path / "installed")
+
+    def kvlab(*arguments: str, folder: Path = tmp_path) -> str:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "kvlab", *arguments], cwd=folder, capture_output=True, text=True,
+            timeout=LIMIT_S, check=False, env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stdout
+
+    kvlab("init", "kv")
+    mine = Workspace(tmp_path / "kv")
+    assert "0 of 16 checks pass" in kvlab("check", folder=mine.folder)
+    given_up = kvlab("solution", "1", "--give-up", folder=mine.folder)
+    mine.piece(CHAPTERS[1]).write_text(given_up, encoding="utf-8")
+    assert "all 16 checks pass" in kvlab("check", "1", folder=mine.folder)
+    reports = mine.folder / "store.xml", mine.folder / "results.json"
+    several = kvlab(
+        "check", "1", "--junit", str(reports[0]), "--gradescope", str(reports[1]), folder=mine.folder
+    )
+    assert "all 16 checks pass" in several
+    assert all(report.is_file() for report in reports), "of one run"
 
 
 # -- watch ---------------------------------------------------------------------------------------
