@@ -85,6 +85,7 @@ def fence(path: Path | None) -> None:
         _hooked.append(True)
         sys.addaudithook(_audit)
     _fenced = "" if path is None else str(path)
+    sys.dont_write_bytecode = path is not None  # what the piece imports would be written in its name
 
 
 _hooked: list[bool] = []

@@ -132,6 +132,19 @@ def test_what_no_piece_needs_is_refused_where_it_stands(line: str, said: str, tm
     assert not (tmp_path / "store.db").exists()
 
 
+def test_a_piece_may_import_what_python_has_not_compiled_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python would write a file for it, in the name of the piece."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "never_seen.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "lib"))
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    path = tmp_path / STORE.piece
+    path.write_text(STORE.file("solution.py").read_text(encoding="utf-8") + "\n\nimport never_seen\n")
+    assert graded(STORE, path, only=["check_what_was_put_is_found"]).passed
+
+
 def test_what_a_piece_has_started_in_spite_of_all_ends_with_it(tmp_path: Path) -> None:
     """A thread that calls what is built in and nothing else is not refused it: it has no line of
     the reader's. What it forks has a lock on a file, for as long as it lives."""
