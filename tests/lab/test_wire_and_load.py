@@ -214,7 +214,7 @@ def test_the_last_messages_that_arrived_are_listed_newest_first_without_heartbea
 
 def test_in_a_recording_nobody_is_told_to_write() -> None:
     seen = drawn(view(births(), tab="messages", simulated=True, moment=Moment(kind="replay", held=True)))
-    assert "Nothing is under way at this moment of the recording" in seen
+    assert "Nothing is under way at this moment: n steps on" in seen
     assert "w to write" not in seen
 
 
