@@ -108,10 +108,8 @@ def _time(ms: float) -> str:
 
 def _nothing(view: View) -> str:
     """Why the list is empty, and what would fill it."""
-    if view.moment.kind == "replay":
-        return (
-            "Nothing is under way at this moment of the recording: n steps on, > leads to what happened next."
-        )
+    if view.moment.behind or view.moment.kind == "replay":
+        return "Nothing is under way at this moment: n steps on, > leads to what happened next."
     slow = "On healthy links a message is there within "
     if view.simulated:
         return (
