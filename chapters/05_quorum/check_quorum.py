@@ -358,6 +358,34 @@ def check_a_read_can_be_written_back():
     """)
 
 
+def check_what_is_not_there_is_not_written_back():
+    """With read_write_back a read of a key that nobody has finds nothing, and writes nothing.
+
+    Likely: what was agreed is written back without a look at whether it is None.
+    """
+    play("""
+        cluster stage=5 nodes=4 r=1 w=3 writeback=on seed=5
+        expect  get k via k#out = missing
+    """)
+
+
+def check_a_read_that_need_not_writes_nothing():
+    """Without read_write_back and read_repair a read leaves every replica as it was.
+
+    Likely: a read always writes back. It then costs as much as a write, and fails where a write would.
+    """
+    play("""
+        cluster stage=5 nodes=4 r=3 w=3 repair=off seed=5
+        put     k old via k#1
+        partition k#3 | k#1 k#2 k#out
+        put     k new via k#1 w=2
+        heal
+        expect  get k via k#1 = new
+        wait    1s
+        expect  k at k#3 = old
+    """)
+
+
 def check_it_holds_what_its_stage_claims():
     """Under faults and many clients it keeps what stage 5 claims with r + w > n.
 
