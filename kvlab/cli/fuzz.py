@@ -201,7 +201,7 @@ class _Fuzz:
         self.stage, self.seeds, self.out, self.as_json = stages.find(stage), seeds, out, as_json
         self.world_name = world_name
         self.counts: Counter[Kind] = Counter()
-        self.undecided: list[int] = []
+        self.undecided: dict[int, str] = {}  # the seeds, and why
         # What is found goes to stdout; how far it is, to stderr.
         self.progress = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
@@ -217,7 +217,7 @@ class _Fuzz:
                 for judged in run:
                     self.counts[judged.kind] += 1
                     if judged.kind is Kind.UNDECIDED:
-                        self.undecided.append(judged.plan.cluster.seed or 0)
+                        self.undecided[judged.plan.cluster.seed or 0] = judged.sentence
                     self.progress.advance(task)
                     self._note(sum(self.counts.values()))
                     if judged.kind not in (Kind.HOLDS, Kind.UNDECIDED):
@@ -281,11 +281,10 @@ class _Fuzz:
         if self.as_json:
             counts = {str(kind): self.counts[kind] for kind in Kind}
             told = {"type": "summary", "seeds": done, **counts, "interrupted": bool(how)}
-            print(json.dumps({**told, "undecided_seeds": self.undecided}), flush=True)
+            print(json.dumps({**told, "undecided_seeds": list(self.undecided)}), flush=True)
             return
         counted = ", ".join(f"{self.counts[kind]} {kind}" for kind in Kind if self.counts[kind])
         end = f", {how}" if how else ""
         print(f"{self.stage.title}: {done} of {len(self.seeds)} seeds{end}: {counted or 'nothing yet'}")
-        if self.undecided:
-            which = ", ".join(map(str, self.undecided))
-            print(f"undecided, as telling would take too long: {which}; look with --seeds A..A")
+        for seed, sentence in self.undecided.items():
+            print(f"seed {seed} is undecided: {sentence}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -291,6 +292,19 @@ def test_on_real_processes_a_bug_in_a_node_is_no_bad_luck_of_the_network(
     result = kvlab_fuzz("1", "--seeds", "1", "--world", "process", "--out", str(tmp_path))
     assert result.exit_code == 1
     assert "n1 has a bug: KeyError: 'seven'" in result.stdout
+
+
+def test_what_cannot_be_told_is_no_failure_and_said_with_its_reason() -> None:
+    """Of three replicas one is dead at the end, and three have to answer a read."""
+    arguments = ("5", "r=3", "w=1", "--faults", "death", "--check", "no-lost-writes", "--seeds", "8")
+    result = kvlab_fuzz(*arguments)
+    assert result.exit_code == 0
+    counted, *told = result.stdout.splitlines()
+    assert "undecided" in counted
+    assert told
+    assert all(re.match(r"seed \d+ is undecided: k\d could not be read at the end", line) for line in told)
+    summary = json.loads(kvlab_fuzz(*arguments, "--json").stdout.splitlines()[-1])
+    assert len(summary["undecided_seeds"]) == len(told)
 
 
 def test_a_failure_ends_with_1_and_the_command_that_does_it_again(tmp_path: Path) -> None:
