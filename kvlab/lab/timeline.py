@@ -26,8 +26,8 @@ from kvlab.trace.model import Model, retold
 
 CHUNK = 3000
 """Events from one copy of the model to the next: some milliseconds of folding. A copy costs as much."""
-EVENTS_MAX = 45_000
-"""20 to 25 MB. A cluster of five in which nodes gossip tells some 200 a second: nearly four minutes."""
+EVENTS_MAX = 36_000
+"""15 to 20 MB. A cluster of five in which nodes gossip tells some 200 a second: three minutes."""
 
 
 class Chunk(msgspec.Struct):
