@@ -75,8 +75,12 @@ def predict_command(chapter: int, answers: str | None) -> None:
 
 def _one_of(count: int) -> Callable[[str], int]:
     def read(typed: str) -> int:
+        if typed.strip() == "q":
+            raise click.Abort
         if not typed.strip().isdecimal() or not 1 <= int(typed) <= count:
-            raise click.UsageError(f"type the number of a choice, 1 to {count}, and not {typed!r}")
+            raise click.UsageError(
+                f"type the number of a choice, 1 to {count}, or q to leave, and not {typed!r}"
+            )
         return int(typed)
 
     return read

@@ -69,7 +69,8 @@ def failure(check: Check, again: str, seed: int, columns: int = WIDTH_MAX) -> It
     yield from ((line, "bold") for line in filled(check.rule, columns=columns).splitlines())
     if check.outcome is Outcome.TO_DO:
         place = f" ({found.file}, line {found.line})" if found.line else ""
-        yield f"  {found.got}{place}. That is where one starts.", "yellow"
+        says = filled(f"{found.got}{place}. That is where one starts.", "  ", columns=columns)
+        yield from ((line, "yellow") for line in says.splitlines())
         return
     yield "", ""
     if found.call:

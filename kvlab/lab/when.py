@@ -77,7 +77,9 @@ _UNITS = {"ms": 1.0, "s": 1000.0, "": 1000.0, "m": 60_000.0}
 
 def parse_when(text: str) -> When:
     """What is meant by this. Raises UserError if that is nothing."""
-    text = " ".join(text.split())
+    text = " ".join(text.split()).removeprefix(
+        "goto "
+    )  # typed again after / by whoever copies the whole line
     if not text:
         raise UserError(f"goto: {EXPECTED}")
     if text in ("start", "end"):

@@ -213,6 +213,10 @@ def test_predict_asks_looks_and_counts(mine: workspace.Workspace) -> None:
     assert "no, it is: missing" in done.output
     assert mine.done() == {(5, "predict"): "4/5"}
     assert "type the number of a choice, 1 to 3" in kvlab("predict", "5", typed="milk\n0\n").output
+    left = kvlab("predict", "5", typed="1\nq\n").output
+    assert "\n2. " in left
+    assert "\n3. " not in left
+    assert "type the number" not in left
     assert "expected 5 numbers" in kvlab("predict", "5", "--answers", "1,2").output
 
 

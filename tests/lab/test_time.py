@@ -71,6 +71,7 @@ def test_times_have_minutes_and_if_need_be_hours() -> None:
         ("start", AtStart()),
         ("end", AtEnd()),
         ("kill n3", AtText("kill n3")),
+        ("goto kill n3", AtText("kill n3")),
     ],
 )
 def test_a_place_in_time_is_named_as_people_do(typed: str, when: When) -> None:
