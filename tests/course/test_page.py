@@ -43,6 +43,13 @@ def test_a_verdict_in_a_small_terminal_cuts_no_word_in_two() -> None:
     assert sum("because" in line for line in lines) > 2
 
 
+def test_what_is_not_written_yet_is_told_in_lines_that_fit() -> None:
+    to_do = Check("check_a", "rule", Outcome.TO_DO, 0, Failure(got="Store.__init__ is not written yet"))
+    lines = [line for line, _ in failure(to_do, "kvlab check 1", 1, columns=50)]
+    assert max(map(len, lines)) <= 50
+    assert " ".join(" ".join(lines).split()).endswith("That is where one starts.")
+
+
 def test_a_call_that_needs_no_other_before_it_is_not_told_twice() -> None:
     alone, second = Failure(call="f(1)", trail=("f(1)",)), Failure(call="f(1)", trail=("f(0)", "f(1)"))
     checks = [Check("check_a", "A.", Outcome.FAILED, 0, found) for found in (alone, second)]
