@@ -136,6 +136,8 @@ def break_command(chapter: int, file: Path | None) -> None:
                 mine.note(chapter, "break", file.name)
         case Became.HELD:
             click.echo(click.style(f"Not broken: {tried.sentence}.", fg="red"))
+            asked = f"Change {file} until {guarantee} is violated; break.scenario says with what means."
+            click.echo(filled(asked))
         case Became.UNDECIDED:
             click.echo(
                 click.style(f"It cannot be told whether {guarantee} is broken: {tried.sentence}", fg="red")

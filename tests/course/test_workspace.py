@@ -222,6 +222,7 @@ def test_predict_asks_looks_and_counts(mine: workspace.Workspace) -> None:
 
 def test_break_finds_the_very_violation_or_says_why_not(mine: workspace.Workspace) -> None:
     held = kvlab("break", "5").output
+    assert "until linearizable is violated" in " ".join(held.split())
     assert "Not broken: linearizable holds" in held
     assert "what was done and found:\n  0 to 4 ms  put k old via n4  ok\n" in held
     of = pieces.chapter(5)
