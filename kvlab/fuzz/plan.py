@@ -103,7 +103,17 @@ class Plan(msgspec.Struct, frozen=True):
         timeline.sort(key=lambda at: at.ms)
         heal = [Heal()] if any(fault in ON_THE_NETWORK for fault in self.faults) else []
         checks = [Check(claim) for claim in self.checks]
-        return [self.cluster, *self.losses, *timeline, *heal, Wait(self.settle_ms), *checks]
+        up = self._all_up()
+        return [self.cluster, *self.losses, *timeline, *heal, *up, Wait(self.settle_ms), *checks]
+
+    def _all_up(self) -> list[Command]:
+        """Who should be back is: a node that somebody wanted to remove could not be restarted meanwhile, and
+        if then it was not removed, it is still down. For one that is up this is left out."""
+        if Fault.CHANGE not in self.faults:
+            return []
+        restarts = [line for episode in self.episodes for line in episode.lines]
+        mended: list[Command] = [At(0, at.command) for at in restarts if isinstance(at.command, Restart)]
+        return [Wait(1), *mended] if mended else []  # what stands on its own begins when all before has ended
 
     def scenario(self, name: str = "fuzz") -> Scenario:
         """The same, as if read from a file."""

@@ -388,3 +388,10 @@ def test_how_many_rows_a_diagram_leaves_out_is_told_in_a_narrow_terminal_too() -
     many = drawn([(i, CLIENT, NODES[0], False, "put k v") for i in range(50)])
     assert narrowed(many, 40)[-1] == many[-1] == "          ... and 10 rows more"
     assert narrowed([], 40) == []
+
+
+def test_a_node_that_could_not_be_restarted_while_it_was_to_be_removed_is_restarted_at_the_end() -> None:
+    """In seed 920 a removal fails, and the restart that comes meanwhile is refused: n1 would stay down."""
+    judged = judge_seed(_config(9, ["n=3", "r=2", "w=2"]), 920)
+    assert "remove n1" in judged.plan.text()
+    assert (judged.kind, judged.sentence) == (Kind.HOLDS, "")
