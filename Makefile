@@ -16,6 +16,9 @@ READY := $(VENV)/.ready
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
 READY_DOCS := $(VENV)/.ready-docs
 
+# In containers Python is often told not to keep what it has compiled; each node would then compile kvlab again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help lab test check bench site clean
 
 help:  ## this list
@@ -67,6 +70,7 @@ $(READY): pyproject.toml constraints.txt
 	  }; \
 	fi
 	@$(call install,dev)
+	@$(RUN) compileall -q kvlab
 	@touch $@
 
 $(READY_DOCS): $(READY)
@@ -77,6 +81,6 @@ define install
 if [ -e $(VENV)/bin/pip ]; then \
   $(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(1)]'; \
 else \
-  uv pip install --quiet --python $(VENV)/bin/python -c constraints.txt -e '.[$(1)]'; \
+  uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python -c constraints.txt -e '.[$(1)]'; \
 fi
 endef

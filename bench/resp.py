@@ -24,7 +24,7 @@ import psutil
 
 from bench.figure import Figure
 from kvlab.config import ClusterConfig
-from kvlab.world.process import ProcessWorld
+from kvlab.world.process.supervisor import ProcessWorld
 
 ROUNDS = 5
 REQUESTS = {1: 60_000, 16: 400_000}

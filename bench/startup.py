@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from bench.figure import Figure
 from kvlab.config import ClusterConfig
-from kvlab.world.process import ProcessWorld
+from kvlab.world.process.supervisor import ProcessWorld
 
 
 def measure() -> Iterator[Figure]:

@@ -35,7 +35,7 @@ def run_in(kind: str, config: ClusterConfig, body: Body[T], told: list[AnyEvent]
     if kind == "sim":
         world = SimWorld(config)
         return world.run(lived(world))
-    from kvlab.world.process import ProcessWorld
+    from kvlab.world.process.supervisor import ProcessWorld
 
     async def main() -> T:
         return await lived(ProcessWorld(config, port=next_ports()))
@@ -46,7 +46,7 @@ def run_in(kind: str, config: ClusterConfig, body: Body[T], told: list[AnyEvent]
 def fall_short(scenarios: Mapping[str, Scenario]) -> dict[str, str]:
     """Run all of them on processes, at the same time, each on a cluster of its own: most of it is waiting.
     Returns which did not hold, and why."""
-    from kvlab.world.process import ProcessWorld
+    from kvlab.world.process.supervisor import ProcessWorld
 
     async def one(scenario: Scenario) -> str:
         async with ProcessWorld(config_of(scenario), port=next_ports()) as world:

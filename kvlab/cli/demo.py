@@ -71,7 +71,7 @@ async def _on_screen(
     from kvlab.lab.app import run_lab, theme_for
     from kvlab.lab.demo import DemoApp
     from kvlab.lab.driver import LiveDriver, SimDriver, WorldDriver
-    from kvlab.world.process import ProcessWorld
+    from kvlab.world.process.supervisor import ProcessWorld
     from kvlab.world.sim import SimWorld
 
     def make_driver() -> WorldDriver:
@@ -94,6 +94,6 @@ def _printed(scenario: Scenario, config: ClusterConfig, world_name: str) -> bool
 
         sim = SimWorld(config)
         return sim.run(main(sim))
-    from kvlab.world.process import ProcessWorld
+    from kvlab.world.process.supervisor import ProcessWorld
 
     return asyncio.run(main(ProcessWorld(config)))

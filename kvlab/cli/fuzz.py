@@ -172,7 +172,7 @@ def _on_processes(
     config: ClusterConfig, seeds: range, faults: Sequence[Fault] | None, guarantees: Sequence[str] | None
 ) -> Iterator[Judged]:
     """The same on real processes, one seed after the other."""
-    from kvlab.world.process import ProcessWorld
+    from kvlab.world.process.supervisor import ProcessWorld
 
     async def run(planned: Plan) -> Judged:
         told: list[NodeFault] = []

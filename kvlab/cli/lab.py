@@ -103,7 +103,7 @@ def _in_browser() -> bool:
 
 def _driver(config: ClusterConfig, world: str, port: int | None, data_dir: Path | None) -> Driver:
     from kvlab.lab.driver import LiveDriver, SimDriver
-    from kvlab.world.process import ProcessWorld
+    from kvlab.world.process.supervisor import ProcessWorld
     from kvlab.world.sim import SimWorld
 
     if world == "sim":

@@ -186,7 +186,7 @@ def run_command(
             sim = SimWorld(config)
             report = sim.run(main(sim))
         else:
-            from kvlab.world.process import ProcessWorld
+            from kvlab.world.process.supervisor import ProcessWorld
 
             report = asyncio.run(main(ProcessWorld(config)))
     except ScriptError as error:

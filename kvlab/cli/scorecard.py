@@ -76,7 +76,7 @@ def _simulated(name: str, config: ClusterConfig) -> Score:
 
 
 async def _real(name: str, config: ClusterConfig) -> Score:
-    from kvlab.world.process import ProcessWorld
+    from kvlab.world.process.supervisor import ProcessWorld
 
     async with ProcessWorld(config) as world:
         return await scorecard.score(name, world)

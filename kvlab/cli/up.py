@@ -47,7 +47,7 @@ def up_command(
     from kvlab.stages import PRESETS
     from kvlab.trace import events
     from kvlab.trace.events import AnyEvent
-    from kvlab.world.process import ProcessWorld
+    from kvlab.world.process.supervisor import ProcessWorld
     from kvlab.world.world import NodeState
 
     def tell(event: AnyEvent) -> None:

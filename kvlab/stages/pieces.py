@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib
-import importlib.abc
+import importlib.machinery
 import importlib.util
 import inspect
 import re
@@ -325,7 +325,7 @@ class Copies:
         if name not in self._modules:
             spec = importlib.util.find_spec(name)
             assert spec is not None
-            assert isinstance(spec.loader, importlib.abc.InspectLoader)
+            assert isinstance(spec.loader, importlib.machinery.SourceFileLoader)
             code = spec.loader.get_code(name)
             assert code is not None
             copy = self._modules[name] = ModuleType(name)

@@ -18,7 +18,7 @@ from kvlab.lab.driver import LiveDriver, SimDriver, WorldDriver
 from kvlab.lab.plain_demo import Enter, present
 from kvlab.script.parse import Scenario, parse
 from kvlab.script.run import config_of
-from kvlab.world.process import ProcessWorld
+from kvlab.world.process.supervisor import ProcessWorld
 from kvlab.world.sim import SimWorld
 from tests.lab.test_lab import shows, text, until
 from tests.worlds import next_ports

@@ -23,7 +23,7 @@ from kvlab.script.commands import USAGE, Wait
 from kvlab.script.parse import parse_line
 from kvlab.script.rehearsal import read_scenario
 from kvlab.trace.recording import Recorder, Recording
-from kvlab.world.process import ProcessWorld
+from kvlab.world.process.supervisor import ProcessWorld
 from kvlab.world.sim import SimWorld
 from tests.lab.stories import config
 

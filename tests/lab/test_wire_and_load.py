@@ -18,7 +18,7 @@ from kvlab.lab.driver import LiveDriver
 from kvlab.lab.view import Moment, View
 from kvlab.messages import NodeId, OpId
 from kvlab.trace.events import AnyEvent, Delivered, OpEnded, Used
-from kvlab.world.process import ProcessWorld
+from kvlab.world.process.supervisor import ProcessWorld
 from tests.lab.stories import KEY, births, config, death, loaded, model_of, put, under_way, view
 from tests.lab.test_lab import lab, shows, sim, text, type_line, until
 

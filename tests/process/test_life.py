@@ -22,7 +22,8 @@ from kvlab.messages import NodeId
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
 from kvlab.world.control import Attach, Command, Ready, Response, SetLinks, SetPeers, ToSupervisor
-from kvlab.world.process import ProcessWorld, supervisor
+from kvlab.world.process import supervisor
+from kvlab.world.process.supervisor import ProcessWorld
 from kvlab.world.process.wire import is_free
 from kvlab.world.world import NodeState
 from tests.process.up import runs

@@ -17,8 +17,9 @@ from kvlab.config import ClusterConfig
 from kvlab.errors import BadFrame, FrameTooLong, Outcome
 from kvlab.messages import FRAME_BYTES_MAX, NodeId
 from kvlab.world.control import Attach
-from kvlab.world.process import ProcessWorld, wire
+from kvlab.world.process import wire
 from kvlab.world.process.peers import Hello, Peers
+from kvlab.world.process.supervisor import ProcessWorld
 from kvlab.world.process.wire import FrameConnection
 from kvlab.world.world import World
 from tests.worlds import next_ports, run_in, until

@@ -18,7 +18,7 @@ import pytest
 
 from kvlab.config import ClusterConfig
 from kvlab.stages import STAGES, Stage
-from kvlab.world.process import ProcessWorld
+from kvlab.world.process.supervisor import ProcessWorld
 from tests.stages import test_stages as suite
 from tests.worlds import Body, next_ports, until
 

@@ -20,7 +20,7 @@ from kvlab.stages import STAGES
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
 from kvlab.trace.model import Model
-from kvlab.world.process import ProcessWorld
+from kvlab.world.process.supervisor import ProcessWorld
 from kvlab.world.world import NodeState, World
 from tests.stages.test_stages import put_seen
 from tests.worlds import WORLDS, next_ports, run_in, until

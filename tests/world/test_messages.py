@@ -14,7 +14,7 @@ from kvlab.script.run import Report, run_scenario
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent, Delivered, MessageDropped, Sent
 from kvlab.world.faults import Fate
-from kvlab.world.process import ProcessWorld
+from kvlab.world.process.supervisor import ProcessWorld
 from kvlab.world.sim import SimWorld
 from kvlab.world.sim.network import UnderWay
 from kvlab.world.world import World

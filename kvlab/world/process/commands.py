@@ -7,7 +7,6 @@ KV.HELP are drawn from the same table, so that they cannot say anything else tha
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import TypeAlias
 
 import msgspec
@@ -398,6 +397,8 @@ def _unknown(args: list[bytes]) -> Complaint:
             break
         beginning += f"'{text_of(arg[: SHOWN_BYTES_MAX - len(beginning)])}' "
     text = f"ERR unknown command '{text_of(args[0])}', with args beginning with: {beginning}"
+    from difflib import get_close_matches
+
     names = [row.name.upper() for row in TABLE if row.name.lower() != "flushall"]  # no slip to help along
     if len(name) <= 16 and (close := get_close_matches(text_of(name), names, 1)):
         text += f"; did you mean {close[0]}?"
