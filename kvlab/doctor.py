@@ -30,6 +30,7 @@ import click
 
 from kvlab import __version__
 from kvlab.config import NODES_MAX
+from kvlab.course.page import filled
 from kvlab.world.folders import left_behind, remove
 
 if TYPE_CHECKING:
@@ -449,20 +450,21 @@ def verdict(findings: Iterable[Finding]) -> Verdict:
 
 COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red"}
 
-_NEXT = "Next: kvlab lab 4, or, in your workspace, kvlab watch"
+_NEXT = "Next: `kvlab lab 4`, or, in your workspace, `kvlab watch`"
 SUMMARIES = {
     Verdict.OK: f"This machine is fit. {_NEXT}",
     Verdict.WARNING: f"This machine is fit; the warnings can wait. {_NEXT}",
-    Verdict.FAILED: "kvlab will not work here yet: mend what failed, and run kvlab doctor again.",
+    Verdict.FAILED: "kvlab will not work here yet: mend what failed, and run `kvlab doctor` again.",
 }
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
     for finding in findings:
-        mark = click.style(f"{finding.verdict:7}", fg=COLOURS[finding.verdict])
-        click.echo(f"{mark}  {finding.check:13}  {finding.says}")
+        said = filled(finding.says, f"{finding.verdict:7}  {finding.check:13}  ")
+        mark = len(finding.verdict)
+        click.echo(click.style(said[:mark], fg=COLOURS[finding.verdict]) + said[mark:])
         if finding.fix:
-            click.echo(f"{'':24} -> {finding.fix}")
+            click.echo(filled(finding.fix, f"{'':24} -> "))
 
 
 @click.command("doctor", short_help="Say whether this machine is fit, and what to do if not.")
@@ -480,7 +482,7 @@ def doctor_command(as_json: bool, cleaning: bool) -> None:
         if as_json:
             raise click.UsageError("--clean removes and --json reports; give one of them")
         for line in clean():
-            click.echo(line)
+            click.echo(filled(line))
         return
     findings = list(examine())
     worst = verdict(findings)
@@ -493,6 +495,6 @@ def doctor_command(as_json: bool, cleaning: bool) -> None:
         click.echo(json.dumps(report, indent=2))
     else:
         print_findings(findings)
-        click.echo(f"\n{SUMMARIES[worst]}")
+        click.echo(f"\n{filled(SUMMARIES[worst])}")
     if worst is Verdict.FAILED:
         raise SystemExit(1)

@@ -74,6 +74,14 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
+            return self._invoke(ctx)
+        except click.ClickException as error:
+            from kvlab.cli.say import as_told
+
+            raise as_told(error) from error
+
+    def _invoke(self, ctx: click.Context) -> object:
+        try:
             return super().invoke(ctx)
         except UserError as error:
             raise click.UsageError(str(error)) from error  # exit code 2, as for a flag that there is not

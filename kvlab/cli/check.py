@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from kvlab.cli.say import say
 from kvlab.errors import KvlabError, UserError
 
 
@@ -38,7 +39,7 @@ def check_command(
     """
     from kvlab.course import reports, workspace
     from kvlab.course.grading import graded
-    from kvlab.course.page import width
+    from kvlab.course.page import near, offered, width
     from kvlab.course.tell import next_steps, told
     from kvlab.stages import pieces
 
@@ -49,6 +50,8 @@ def check_command(
             path = mine.piece(pieces.chapter(chapter))
         elif chapter is None:
             raise UserError("which chapter is this a piece of? As in `kvlab check 1 --piece store.py`")
+        elif not piece.is_file():
+            raise UserError(f"there is no file {piece} to check")
         else:
             mine, path = None, piece.resolve()
         every = whole or as_json or junit is not None or gradescope is not None
@@ -60,7 +63,7 @@ def check_command(
         if gradescope is not None:
             gradescope.write_text(reports.gradescope([verdict]), encoding="utf-8")
     except KvlabError as error:
-        click.echo(f"kvlab check: {error}", err=True)
+        say(f"kvlab check: {error}", err=True)
         sys.exit(2)
     if as_json:
         click.echo(reports.as_json(verdict))
@@ -78,5 +81,6 @@ def check_command(
             file = mine.folder / "failures" / f"{chapter:02}_{first.name}.scenario"
             file.parent.mkdir(exist_ok=True)
             file.write_text(first.failure.scenario, encoding="utf-8")
-            click.echo(f"to watch the first: kvlab run {shlex.quote(str(file))} --world sim --mine")
+            run = f"kvlab run {shlex.quote(str(near(file)))} --world sim --mine"
+            click.echo(offered("to watch the first:", run))
     sys.exit(0 if verdict.passed else 1)

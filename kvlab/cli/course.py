@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from kvlab.cli.say import say
 from kvlab.course import workspace
 from kvlab.course.hints import hints
-from kvlab.course.page import reflowed
+from kvlab.course.page import near, reflowed
 from kvlab.course.workspace import EXERCISES, Workspace
 from kvlab.errors import KvlabError, UserError
 from kvlab.stages import pieces
@@ -29,13 +30,13 @@ def init_command(folder: Path, update: bool) -> None:
     try:
         if update:
             made = workspace.find(folder).fill(pieces.chapters().values())
-            click.echo(f"{len(made)} files are new in {folder}; nothing that was there has been changed")
+            say(f"{len(made)} files are new in {folder}; nothing that was there has been changed")
             return
         workspace.begin(folder.expanduser())
     except KvlabError as error:
         raise click.UsageError(str(error)) from None
     first = next(iter(pieces.chapters().values()))
-    click.echo(
+    say(
         f"{folder} is your workspace: what you write is in chapters/, how far you are in "
         f"{workspace.PROGRESS}.\n\n"
         f"    cd {folder}\n"
@@ -65,10 +66,10 @@ def hint_command(chapter: int | None, again: bool) -> None:
         if upto > had:
             mine.note(of.number, "hint", str(upto))
         if upto < len(known):
-            click.echo(f"kvlab hint {of.number} shows the next one.")
+            say(f"`kvlab hint {of.number}` shows the next one.")
         else:
             give_up = "" if (of.number, "build") in mine.done() else " --give-up"
-            click.echo(f"There are no more. kvlab solution {of.number}{give_up} shows the reference.")
+            say(f"There are no more. `kvlab solution {of.number}{give_up}` shows the reference.")
     except KvlabError as error:
         raise click.UsageError(str(error)) from None
 
@@ -83,7 +84,7 @@ def reset_command(chapter: int) -> None:
     except KvlabError as error:
         raise click.UsageError(str(error)) from None
     was = f"; what was there is {kept.name} now" if kept is not None else ""
-    click.echo(f"{mine.chapter_folder(of) / of.piece} is the starter again{was}")
+    say(f"{near(mine.chapter_folder(of) / of.piece)} is the starter again{was}")
 
 
 @click.command("solution")

@@ -10,6 +10,8 @@ import click
 
 from kvlab import stages
 from kvlab.cli.lab import terminal_kept
+from kvlab.cli.say import say
+from kvlab.course.page import filled
 from kvlab.errors import KvlabError
 from kvlab.script.demos import about, demo, demos
 from kvlab.script.parse import Scenario
@@ -52,8 +54,8 @@ def demo_command(
     """
     if listed or stage is None:
         for path in demos().values():
-            click.echo(about(path))
-        click.echo("\nkvlab demo N presents one of them.")
+            say(about(path))
+        say("\n`kvlab demo N` presents one of them.")
         return
     scenario = read_scenario(demo(stage))
     config = stages.checked(config_of(scenario))
@@ -81,13 +83,20 @@ async def _on_screen(
         await run_lab(DemoApp(scenario, make_driver, theme_for(ascii=ascii_only), animate=animate))
 
 
+def _tell(text: str) -> None:
+    """A line of the demo, as far to the right as it stands."""
+    for line in text.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip()))
+        click.echo(filled(line, others=f"{indent}  ") if line else "")
+
+
 def _printed(scenario: Scenario, config: ClusterConfig, world_name: str) -> bool:
     """Print it step by step; returns whether all of it held."""
     from kvlab.lab.plain_demo import Enter, present
 
     async def main(world: World) -> bool:
         async with world:
-            return await present(scenario, world, click.echo, Enter(sys.stdin.fileno()).asked)
+            return await present(scenario, world, _tell, Enter(sys.stdin.fileno()).asked)
 
     if world_name == "sim":
         from kvlab.world.sim import SimWorld

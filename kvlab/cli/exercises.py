@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from kvlab.cli.say import say
 from kvlab.course import workspace
-from kvlab.course.page import filled, width
+from kvlab.course.page import filled, near, offered, width
 from kvlab.course.workspace import Workspace
 from kvlab.errors import KvlabError, UserError
 from kvlab.script.parse import ScriptError
@@ -49,11 +51,12 @@ def predict_command(chapter: int, answers: str | None) -> None:
         def ask(question: Question) -> int | None:
             click.echo("\n" + click.style(filled(question.text, f"{question.number}. "), bold=True))
             for number, choice in enumerate(question.choices, start=1):
-                click.echo(f"   {number}  {choice}")
+                click.echo(filled(choice, f"   {number}  "))
             if given is not None:
-                click.echo(f"   > {given[question.number - 1] + 1}")
+                click.echo(f"   : {given[question.number - 1] + 1}")
                 return given[question.number - 1]
-            number = click.prompt("   >", prompt_suffix=" ", value_proc=_one_of(len(question.choices)))
+            choices = len(question.choices)
+            number = click.prompt(f"   1 to {choices}, or q to leave", value_proc=_one_of(choices))
             return int(number) - 1
 
         def tell(answered: Answered) -> None:
@@ -67,7 +70,8 @@ def predict_command(chapter: int, answers: str | None) -> None:
     except KvlabError as error:
         raise click.UsageError(str(error)) from None
     correct = sum(answered.correct for answered in found)
-    click.echo(f"\n{correct} of {len(found)}. To see it again: kvlab run {path} --world sim")
+    run = f"kvlab run {shlex.quote(str(near(path)))} --world sim"
+    click.echo("\n" + offered(f"{correct} of {len(found)}. To see it again:", run))
     if (mine := _mine()) is not None:
         mine.note(chapter, "predict", f"{correct}/{len(found)}")
     sys.exit(0 if correct == len(found) else 1)
@@ -119,36 +123,34 @@ def break_command(chapter: int, file: Path | None) -> None:
                 raise UserError(
                     "which scenario? As in `kvlab break 5 FILE`, or in your workspace without FILE"
                 )
-            file = mine.chapter_folder(of) / "break.scenario"
+            file = near(mine.chapter_folder(of) / "break.scenario")
         elif mine is not None and not file.exists() and len(file.parts) == 1:
-            file = mine.chapter_folder(of) / file
+            file = near(mine.chapter_folder(of) / file)
         tried = try_to_break(of, read_scenario(file))
     except ScriptError as error:
-        click.echo(str(error), err=True)
+        say(str(error), err=True)
         sys.exit(2)
     except KvlabError as error:
-        click.echo(f"kvlab break: {error}", err=True)
+        say(f"kvlab break: {error}", err=True)
         sys.exit(2)
     match tried.became:
         case Became.BROKEN:
-            click.echo(click.style(filled(f"{guarantee} is broken: {tried.sentence}"), fg="green"))
+            say(f"{guarantee} is broken: {tried.sentence}", fg="green")
             if mine is not None:
                 mine.note(chapter, "break", file.name)
         case Became.HELD:
-            click.echo(click.style(f"Not broken: {tried.sentence}.", fg="red"))
-            asked = f"Change {file} until {guarantee} is violated; break.scenario says with what means."
-            click.echo(filled(asked))
+            say(f"Not broken: {tried.sentence}.", fg="red")
+            say(f"Change {file} until {guarantee} is violated; break.scenario says with what means.")
         case Became.UNDECIDED:
-            click.echo(
-                click.style(f"It cannot be told whether {guarantee} is broken: {tried.sentence}", fg="red")
-            )
+            say(f"It cannot be told whether {guarantee} is broken: {tried.sentence}", fg="red")
         case Became.ASTRAY:
-            click.echo(click.style(f"Your scenario itself goes astray: {tried.sentence}", fg="red"))
+            say(f"Your scenario itself goes astray: {tried.sentence}", fg="red")
     proof = "what was done and found:" if tried.became is Became.HELD else "the proof:"
     for title, lines in ((proof, tried.proof), ("", narrowed(tried.diagram, width()))):
         if lines:
-            click.echo("\n" + "\n".join([title, *(f"  {line}" for line in lines)] if title else lines))
-    click.echo(f"\nTo watch it: kvlab run {file} --world sim")
+            shown = [title, *(filled(line, "  ", "    ") for line in lines)] if title else lines
+            click.echo("\n" + "\n".join(shown))
+    click.echo("\n" + offered("To watch it:", f"kvlab run {shlex.quote(str(file))} --world sim"))
     sys.exit(0 if tried.became is Became.BROKEN else 1)
 
 
@@ -169,7 +171,7 @@ def measure_command(chapter: int, csv_file: Path | None, quick: bool) -> None:
         of = pieces.chapter(chapter)
         if not of.file("measure.py").is_file():
             raise UserError(f"chapter {chapter} has no experiment")
-        table = measured(of, quick=quick, tell=lambda text: click.echo(text, err=True))
+        table = measured(of, quick=quick, tell=lambda text: say(text, err=True))
     except KvlabError as error:
         raise click.UsageError(str(error)) from None
     for line in as_lines(table, width()):
@@ -179,10 +181,10 @@ def measure_command(chapter: int, csv_file: Path | None, quick: bool) -> None:
         csv_file = mine.chapter_folder(of) / "measure.csv"
     if csv_file is not None:
         csv_file.write_text(as_csv(table), encoding="utf-8")
-        click.echo(f"\nthe numbers are in {csv_file}")
+        say(f"\nthe numbers are in {near(csv_file)}")
         if table.beside is not None:
             beside = csv_file.with_name(f"{csv_file.stem}_beside{csv_file.suffix}")
             beside.write_text(as_csv(table.beside), encoding="utf-8")
-            click.echo(f"and those of the second table in {beside}")
+            say(f"and those of the second table in {near(beside)}")
     if mine is not None:
         mine.note(chapter, "measure")

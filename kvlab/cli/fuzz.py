@@ -30,6 +30,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from kvlab import stages
 from kvlab.check.claims import GUARANTEES, UNDER_WAY_MS_MAX, Fault
 from kvlab.check.history import CheckerFailed
+from kvlab.cli.say import say
 from kvlab.config import ClusterConfig
 from kvlab.errors import UserError
 from kvlab.fuzz.judge import Judged, Kind, broken, checker_failed, judge_seed, of_report
@@ -113,7 +114,7 @@ def fuzz_command(
         judge_one = partial(judge_seed, config, faults=kinds, guarantees=guarantees or None)
         understood(plan(config, seeds[0], kinds, guarantees or None).text())
     except UserError as error:
-        click.echo(f"kvlab fuzz: {error}", err=True)
+        say(f"kvlab fuzz: {error}", err=True)
         sys.exit(2)
     if world_name == "process":
         run = _on_processes(config, seeds, kinds, guarantees or None)
@@ -267,7 +268,7 @@ class _Fuzz:
         if self.as_json:
             print(json.dumps({"type": "error", "seed": bad.plan.cluster.seed, "text": text}), flush=True)
         else:
-            click.echo(text, err=True)
+            say(text, err=True)
 
     def _write(self, suffix: str, text: str) -> Path:
         bad_seed = self.seeds[sum(self.counts.values()) - 1]
@@ -285,6 +286,6 @@ class _Fuzz:
             return
         counted = ", ".join(f"{self.counts[kind]} {kind}" for kind in Kind if self.counts[kind])
         end = f", {how}" if how else ""
-        print(f"{self.stage.title}: {done} of {len(self.seeds)} seeds{end}: {counted or 'nothing yet'}")
+        say(f"{self.stage.title}: {done} of {len(self.seeds)} seeds{end}: {counted or 'nothing yet'}")
         for seed, sentence in self.undecided.items():
-            print(f"seed {seed} is undecided: {sentence}")
+            say(f"seed {seed} is undecided: {sentence}")

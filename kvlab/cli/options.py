@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from kvlab.cli.say import say
 from kvlab.config import ClusterConfig
 from kvlab.errors import UserError
 from kvlab.stages import PRESETS, find, pieces, require_settings
@@ -155,4 +156,4 @@ def recorded(file: Path | None, config: ClusterConfig, world: str) -> Iterator[R
     finally:
         recorder.close()
         if recorder.failed:
-            click.echo(f"kvlab: the recording {file} ends before the run does: {recorder.failed}", err=True)
+            say(f"kvlab: the recording {file} ends before the run does: {recorder.failed}", err=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from kvlab.cli.lab import require_screen, terminal_kept
+from kvlab.cli.say import say
 from kvlab.errors import KvlabError, UserError
 from kvlab.trace.recording import Recording
 
@@ -45,7 +46,7 @@ def replay_command(file: Path, plain: bool, ascii_only: bool, no_animation: bool
         require_screen("`kvlab replay FILE --plain` does not")
         asyncio.run(_look(recording, ascii_only=ascii_only, animate=not no_animation))
     except UserError as error:
-        click.echo(f"kvlab replay: {error}", err=True)
+        say(f"kvlab replay: {error}", err=True)
         sys.exit(2)
     except KvlabError as error:
         raise click.ClickException(str(error)) from None
@@ -71,7 +72,7 @@ def _tell(recording: Recording) -> None:
     except BrokenPipeError:  # whoever read this has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if recording.cut_off:
-        click.echo(f"kvlab replay: {recording.cut_off}", err=True)
+        say(f"kvlab replay: {recording.cut_off}", err=True)
 
 
 async def _look(recording: Recording, *, ascii_only: bool, animate: bool) -> None:
@@ -80,7 +81,7 @@ async def _look(recording: Recording, *, ascii_only: bool, animate: bool) -> Non
     from kvlab.lab.replay import ReplayDriver
 
     if (size := recording.path.stat().st_size) > LARGE_BYTES:
-        click.echo(f"reading {recording.path}, {size / 1e6:.0f} MB ...", err=True)
+        say(f"reading {recording.path}, {size / 1e6:.0f} MB ...", err=True)
     driver = ReplayDriver(recording)
     with terminal_kept():
         await run_lab(LabApp(driver, theme_for(ascii=ascii_only), animate=animate, first_put=False))

@@ -19,6 +19,9 @@ from rich.text import Text
 
 from kvlab.check.history import Operation
 from kvlab.cli.options import mine_of, mine_options, recorded
+from kvlab.cli.say import say
+from kvlab.cli.under_way import UnderWay
+from kvlab.course.page import filled, offered, width
 from kvlab.errors import Outcome, UserError
 from kvlab.script.commands import USAGE, Predict, Say
 from kvlab.script.parse import Scenario, ScriptError
@@ -38,46 +41,60 @@ class Printed:
         self.replay = replay
         # Rich honours NO_COLOR, and writes no colour into a pipe.
         self.console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+        # How far it is goes to stderr where what is found goes into a pipe.
+        live = self.console if sys.stdout.isatty() else Console(stderr=True)
+        self.under_way = UnderWay(live, seen=sys.stdout.isatty() or sys.stderr.isatty())
 
     def step(self, step: Step) -> None:
         """One command that has been done."""
+        self.under_way.end(step.line)
         if isinstance(step.command, Say | Predict):
             return  # said already
-        text = Text(f"{step.at_ms / 1000:6.2f}s  {step.command!s:<{_COMMAND_WIDTH}}")
+        at, command = f"{step.at_ms / 1000:6.2f}s  ", f"{step.command!s:<{_COMMAND_WIDTH}}"
+        named = ", ".join(f"{place} is {name}" for place, name in dict(step.nodes).items())
+        places = f"({named})" if named else ""
         colour = "bold red" if step.failure else _COLOURS.get(step.outcome, "") if step.outcome else ""
-        text.append(f"  {step.text}" if step.text else "", style=colour)
-        if step.nodes:
-            named = ", ".join(f"{place} is {name}" for place, name in dict(step.nodes).items())
-            text.append(f"  ({named})", style="dim")
-        text.rstrip()
+        if len("  ".join([at + command, *filter(None, (step.text, places))])) <= width():
+            text = Text(at + command)
+            text.append(f"  {step.text}" if step.text else "", style=colour)
+            text.append(f"  {places}" if places else "", style="dim")
+            text.rstrip()
+        else:  # what came of it has lines of its own, below
+            text = Text(filled(str(step.command), at))
+            below = " " * (len(at) + 2)
+            text.append("\n" + filled(step.text, below) if step.text else "", style=colour)
+            text.append("\n" + filled(places, below) if places else "", style="dim")
         self.console.print(text)
 
     def say(self, text: str) -> None:
         """The narration."""
-        self.console.print(Text(f"\n    {text}", style="bold"))
+        self.console.print(Text("\n" + filled(text, "    "), style="bold"))
 
     def report(self, report: Report, scenario: Scenario) -> None:
         """How it ended, and if badly, why and how to see it again."""
         if report.failure is None:
             first, last = (ms / 1000 for ms in (report.began_ms, report.began_ms + report.took_ms))
             when = f"from {first:.2f}s to {last:.2f}s after the nodes were started"
-            self.console.print(Text(f"\n{scenario.name}: all of it holds ({when})", style="green"))
+            said = filled(f"{scenario.name}: all of it holds ({when})", others="  ")
+            self.console.print(Text(f"\n{said}", style="green"))
             return
         failure = report.failure
         shown = [
-            f"\n{scenario.name}, line {failure.line}: this does not hold",
-            f"    expected  {failure.expected}",
-            f"    found     {failure.found}",
+            "\n" + filled(f"{scenario.name}, line {failure.line}: this does not hold", others="  "),
+            filled(failure.expected, "    expected  "),
+            filled(failure.found, "    found     "),
         ]
         shown += _listed("the proof:", failure.witness)
         if not failure.witness:
             shown += _listed("the last operations:", report.last)
-        shown.append(f"    again     {self.replay}")
+        shown.append(offered("    again    ", self.replay))
         self.console.print(Text("\n".join(shown), style="red"))
 
 
 def _listed(title: str, operations: tuple[Operation, ...]) -> list[str]:
-    return [f"    {title}", *(f"      {operation}" for operation in operations)] if operations else []
+    if not operations:
+        return []
+    return [f"    {title}", *(filled(str(operation), "      ", " " * 10) for operation in operations)]
 
 
 class Json:
@@ -85,6 +102,7 @@ class Json:
 
     def __init__(self, replay: str) -> None:
         self.replay = replay
+        self.under_way = UnderWay(Console(stderr=True), seen=False)
 
     def step(self, step: Step) -> None:
         """One command that has been done."""
@@ -177,8 +195,11 @@ def run_command(
             with recorded(record, world.config, world_name) as recorder:
                 if recorder is not None:
                     world.watch(recorder)
-                async with world:
-                    return await run_scenario(scenario, world, watch=told.step, say=told.say)
+                with told.under_way.shown_for(world):
+                    async with world:
+                        return await run_scenario(
+                            scenario, world, watch=told.step, say=told.say, begin=told.under_way.begin
+                        )
 
         if world_name == "sim":
             from kvlab.world.sim import SimWorld
@@ -191,10 +212,10 @@ def run_command(
             report = asyncio.run(main(ProcessWorld(config)))
     except ScriptError as error:
         count = len(error.problems)
-        click.echo(f"{error}\n\n{count} line{'s'[: count > 1]} of {file} to mend", err=True)
+        say(f"{error}\n\n{count} line{'s'[: count > 1]} of {file} to mend", err=True)
         sys.exit(2)
     except UserError as error:
-        click.echo(f"kvlab run: {error}", err=True)
+        say(f"kvlab run: {error}", err=True)
         sys.exit(2)
     told.report(report, scenario)
     sys.exit(0 if report.holds else 1)

@@ -19,6 +19,7 @@ def stages_command(number: int | None, with_claims: bool, as_json: bool) -> None
     """List the stages, or STAGE alone: what each adds and fixes, and what is still broken after it."""
     from kvlab import stages
     from kvlab.check.claims import claims_of, table
+    from kvlab.course.page import filled
 
     wanted = stages.STAGES if number is None else [stages.find(number)]
     for stage in wanted:
@@ -31,7 +32,8 @@ def stages_command(number: int | None, with_claims: bool, as_json: bool) -> None
             click.echo(json.dumps(told))
         else:
             click.echo(click.style(f"{stage.number}  {stage.name}", bold=True))
-            click.echo(f"   adds    {stage.adds}\n   fixes   {stage.fixes}\n   broken  {stage.broken}")
+            for what, said in (("adds", stage.adds), ("fixes", stage.fixes), ("broken", stage.broken)):
+                click.echo(filled(said, f"   {what:<6}  "))
             for line in table(claims) if claims else ():
                 click.echo(f"   {line}")
 

@@ -43,6 +43,7 @@ def up_command(
     Each node speaks Redis' protocol on a loopback port of its own: try `redis-cli -p 7001` and then
     KV.HELP. Nothing is left behind at the end.
     """
+    from kvlab.course.page import sentences
     from kvlab.errors import KvlabError
     from kvlab.stages import PRESETS
     from kvlab.trace import events
@@ -84,7 +85,7 @@ def up_command(
 
     def say(sentence: str, **fields: object) -> None:
         try:
-            click.echo(json.dumps(fields) if as_json else sentence)
+            click.echo(json.dumps(fields) if as_json else sentences(sentence))
         except OSError as error:  # as in `kvlab up 4 | head -1`: the reader has gone, and so do we
             unheard.append(error)
             stop.set()
@@ -103,8 +104,8 @@ def up_command(
             starting.result()
             if not as_json:
                 if promise := PRESETS.get(options.get("preset") or ""):
-                    click.echo(f"{options['preset']}: {promise}")
-                click.echo(_all_ready(world))
+                    click.echo(sentences(f"{options['preset']}: {promise}"))
+                click.echo(sentences(_all_ready(world)))
             await ending
             if not world.up():
                 raise KvlabError("every node has died; the logs named above say why")
@@ -126,7 +127,7 @@ def _all_ready(world: World) -> str:
     """What there is now, and what to do with it."""
     infos = [world.info(node) for node in world.members()]
     ready = f"All {len(infos)} nodes are ready" if len(infos) > 1 else "The one node is ready"
-    said = f"{ready}: {world.stage.title}. Try redis-cli -p {infos[0].port}, then KV.HELP. Ctrl-C ends it."
+    said = f"{ready}: {world.stage.title}. Try `redis-cli -p {infos[0].port}`, then KV.HELP. Ctrl-C ends it."
     zones: dict[str, list[str]] = {}
     for info in infos:
         zones.setdefault(info.member.zone, []).append(info.node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import select
+import shutil
 import sys
 import termios
 import tty
@@ -45,7 +46,8 @@ def watch_command(chapter: int | None) -> None:
     def show(now: Stand, *, whole: bool = False) -> None:
         if sys.stdout.isatty():
             click.clear()
-        for line, colour in now.screen(mine.piece(now.chapter), whole=whole, columns=width()):
+        rows = shutil.get_terminal_size().lines if sys.stdout.isatty() else None
+        for line, colour in now.screen(mine.piece(now.chapter), whole=whole, columns=width(), rows=rows):
             click.echo(
                 click.style(line, bold=True) if colour == "bold" else click.style(line, fg=colour or None)
             )

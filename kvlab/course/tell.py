@@ -8,29 +8,39 @@ that does it again.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
-from kvlab.course.page import WIDTH_MAX, filled
+from kvlab.course.page import WIDTH_MAX, filled, sentences
 from kvlab.course.verdict import Check, Failure, Outcome, Verdict
 from kvlab.fuzz.tell import narrowed
 
 MARKS = {Outcome.PASSED: "ok", Outcome.TO_DO: "..", Outcome.NOT_TRIED: "--"}
 COLOURS = {Outcome.PASSED: "green", Outcome.TO_DO: "yellow", Outcome.NOT_TRIED: "bright_black"}
 
+ALIKE = {Outcome.PASSED: "pass", Outcome.TO_DO: "of what is not written yet", Outcome.NOT_TRIED: "not tried"}
+
 Line = tuple[str, str]
 """A line and its colour."""
 
 
-def told(verdict: Verdict, again: str, *, whole: bool = False, columns: int = WIDTH_MAX) -> list[Line]:
-    """The verdict. `again`: how `kvlab check` was called; `whole`: every failure, and not the first alone."""
+def told(
+    verdict: Verdict, again: str, *, whole: bool = False, folded: bool = False, columns: int = WIDTH_MAX
+) -> list[Line]:
+    """The verdict. `again`: how `kvlab check` was called; `whole`: every failure, and not the first alone;
+    `folded`: checks that stand together and went alike in one line, where there is no room for each."""
     lines: list[Line] = [(f"chapter {verdict.chapter}: {verdict.title}", "bold"), ("", "")]
     if verdict.broken:
-        return [*lines, (f"the check itself is broken, which is not your fault: {verdict.broken}", "red")]
+        said = f"the check itself is broken, which is not your fault: {verdict.broken}"
+        return [*lines, *((line, "red") for line in sentences(said, columns).splitlines())]
     if verdict.problem is not None:
-        return [*lines, *_problem(verdict.problem), ("", ""), (f"again     {again}", "")]
-    for check in verdict.checks:
-        colour = COLOURS.get(check.outcome, "red")
-        mark = f"  {MARKS.get(check.outcome, 'no')}  "
-        lines += ((line, colour) for line in filled(check.rule, mark, columns=columns).splitlines())
+        return [*lines, *_problem(verdict.problem, columns), ("", ""), (f"again     {again}", "")]
+    for outcome, alike in groupby(verdict.checks, lambda check: check.outcome):
+        rules = [check.rule for check in alike]
+        if folded and len(rules) > 1:
+            rules = [f"{len(rules)} checks {ALIKE.get(outcome, 'do not pass')}"]
+        mark, colour = f"  {MARKS.get(outcome, 'no')}  ", COLOURS.get(outcome, "red")
+        for rule in rules:
+            lines += ((line, colour) for line in filled(rule, mark, columns=columns).splitlines())
     lines.append(("", ""))
     for check in verdict.failures if whole else verdict.failures[:1]:
         lines += [*failure(check, again, verdict.seed, columns), ("", "")]
@@ -52,10 +62,10 @@ def next_steps(number: int) -> Iterator[Line]:
     yield f"And then: kvlab predict {number}, kvlab break {number}, kvlab measure {number}", ""
 
 
-def _problem(problem: Failure) -> Iterator[Line]:
+def _problem(problem: Failure, columns: int) -> Iterator[Line]:
     first, *others = problem.got.splitlines()
     place = f"{problem.file}{f', line {problem.line}' if problem.line else ''}"
-    yield f"{place}: {first}", "red"
+    yield from ((line, "red") for line in sentences(f"{place}: {first}", columns).splitlines())
     for line in others:
         yield line, ""
     if problem.code and not others:
@@ -74,13 +84,13 @@ def failure(check: Check, again: str, seed: int, columns: int = WIDTH_MAX) -> It
         return
     yield "", ""
     if found.call:
-        yield f"  call      {found.call}", ""
+        yield from ((line, "") for line in filled(found.call, "  call      ", columns=columns).splitlines())
     if found.expected:
-        yield f"  expected  {found.expected}", "green"
+        said = filled(found.expected, "  expected  ", columns=columns)
+        yield from ((line, "green") for line in said.splitlines())
     first, *others = found.got.splitlines() or [""]
-    yield f"  got       {first}", "red"
-    for line in others:
-        yield f"            {line}", "red"
+    for said, before in [(first, "  got       "), *((line, " " * 12) for line in others)]:
+        yield from ((line, "red") for line in filled(said, before, columns=columns).splitlines())
     if found.line:
         yield f"  at        {found.file}, line {found.line}: {found.code}", "red"
     if found.why:
@@ -96,8 +106,8 @@ def failure(check: Check, again: str, seed: int, columns: int = WIDTH_MAX) -> It
     elif found.trail:
         yield "", ""
         yield "  the smallest that shows it:", ""
-        for line in found.trail:
-            yield f"    {line}", ""
+        for call in found.trail:
+            yield from ((line, "") for line in filled(call, "    ", " " * 8, columns).splitlines())
     if found.printed:
         yield "", ""
         yield "  your code printed, at last:", ""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from kvlab.course.page import WIDTH_MAX, filled
+from kvlab.course.page import WIDTH_MAX, filled, near
 from kvlab.course.tell import Line, next_steps, told
 from kvlab.course.verdict import Outcome, Verdict
 from kvlab.stages.pieces import Chapter
@@ -46,15 +46,24 @@ class Stand(msgspec.Struct, frozen=True):
             keys["a"] = "all failures"
         return {**keys, "q": "quit"}
 
-    def screen(self, file: Path, *, whole: bool = False, columns: int = WIDTH_MAX) -> Iterator[Line]:
-        """What is shown."""
+    def screen(
+        self, file: Path, *, whole: bool = False, columns: int = WIDTH_MAX, rows: int | None = None
+    ) -> list[Line]:
+        """What is shown; what would be taller than `rows` is told in fewer lines, as far as that goes."""
+        lines = list(self._screen(file, whole, False, columns))
+        if whole or rows is None or len(lines) < rows:
+            return lines
+        return list(self._screen(file, whole, True, columns))
+
+    def _screen(self, file: Path, whole: bool, folded: bool, columns: int) -> Iterator[Line]:
         if self.untouched:
             red = "All of it is red: that is where one starts. Nothing is broken, it is only not written yet."
             yield from ((line, "") for line in filled(red, columns=columns).splitlines())
-            yield f"Open {file} in your editor, and save it as often as you like.", "bold"
+            edit = f"Open {near(file)} in your editor, and save it as often as you like."
+            yield from ((line, "bold") for line in filled(edit, columns=columns).splitlines())
             yield "", ""
         again = f"kvlab check {self.chapter.number}"
-        yield from told(self.verdict, again, whole=whole, columns=columns)
+        yield from told(self.verdict, again, whole=whole, folded=folded, columns=columns)
         yield "", ""
         if self.verdict.passed:
             yield from next_steps(self.chapter.number)

@@ -50,8 +50,9 @@ async def run_scenario(
     *,
     watch: Callable[[Step], None] = lambda step: None,
     say: Callable[[str], None] = lambda text: None,
+    begin: Callable[[Line], None] = lambda line: None,
 ) -> Report:
-    """Do every command on a world that has been started, and tell `watch` of each as it ends.
+    """Do every command on a world that has been started; tell `begin` of each, and `watch` as it ends.
 
     Stops at the first expectation or check that does not hold: what follows would only echo it. Raises
     ScriptError, which points at the line, for a command that turns out to make no sense, such as killing
@@ -62,6 +63,7 @@ async def run_scenario(
     begun = world.at_ms()
 
     async def do(line: Line) -> None:
+        begin(line)
         try:
             step = await session.do(line.command, line.number)
         except UserError as error:

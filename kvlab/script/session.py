@@ -86,6 +86,7 @@ POLL_MS = 20
 FORGET_AT = 1.25
 """Operations are forgotten not one by one, but as soon as there are so many times those that are kept."""
 WITHIN_MS = 5000
+"""How long `wait until` waits where nothing is said."""
 
 _named: ContextVar[list[tuple[str, NodeId]]] = ContextVar("named")
 """The places that the command under way has spoken of. The lab has several under way at once, each in a task

@@ -79,7 +79,7 @@ def judged(text: str, folder: Path, chapter: pieces.Chapter = STORE) -> str:
 @pytest.mark.parametrize("fraud", FRAUDS)
 def test_a_fraud_does_not_pass_and_is_named(fraud: str, tmp_path: Path) -> None:
     text, said = FRAUDS[fraud]
-    assert said in judged(text, tmp_path)
+    assert said in " ".join(judged(text, tmp_path).split())
 
 
 def test_the_checks_are_those_that_came_with_kvlab_whatever_lies_beside_the_piece(

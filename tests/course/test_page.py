@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from kvlab.course.measuring import Table, as_lines
-from kvlab.course.page import WIDTH_MAX, filled, reflowed, width
+from kvlab.course.page import WIDTH_MAX, filled, offered, reflowed, sentences, width
 from kvlab.course.tell import failure, told
 from kvlab.course.verdict import Check, Failure, Outcome, Verdict
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.mark.parametrize(("terminal", "columns"), [("60", 60), ("200", WIDTH_MAX)])
@@ -15,7 +22,24 @@ def test_it_is_as_wide_as_the_terminal_and_no_wider_than_one_reads(
     terminal: str, columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", terminal)
-    assert width() == columns
+    assert width(Screen()) == columns
+
+
+def test_into_a_pipe_no_line_is_broken_whatever_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    assert filled("word " * 1000) == ("word " * 1000).strip()
+
+
+def test_what_is_to_be_copied_is_never_broken() -> None:
+    path = "/a/very/long-path/with-hyphens/in.it"
+    text = f"see {path} or `kvlab solution 5 --give-up` for it\n    kvlab run x --world sim --mine"
+    assert sentences(text, 20).splitlines() == [
+        "see", f"  {path}", "  or", "  `kvlab solution 5 --give-up`", "  for it",
+        "    kvlab run x --world sim --mine",
+    ]  # fmt: skip
+    assert offered("To watch it:", "kvlab run x", 80) == "To watch it: kvlab run x"
+    assert offered("To watch it:", "kvlab run x", 20) == "To watch it:\n    kvlab run x"
 
 
 def test_a_paragraph_stands_beside_what_comes_before_it() -> None:

@@ -111,7 +111,8 @@ def test_a_failing_cluster_is_kept_to_be_watched(mine: workspace.Workspace) -> N
     mine.piece(of).write_text(text.replace('        raise too_few("the write", tally)', "        return"))
     done = kvlab("check", "5")
     (kept_file,) = (mine.folder / "failures").iterdir()
-    assert f"kvlab run {kept_file} --world sim --mine" in done.output
+    here = kept_file.relative_to(mine.folder)
+    assert f"kvlab run {here} --world sim --mine" in done.output
     assert kvlab("run", str(kept_file), "--world", "sim", "--mine").exit_code == 1
     assert kvlab("run", str(kept_file), "--world", "sim").exit_code == 0
 
@@ -156,7 +157,7 @@ def test_hints_come_one_at_a_time(mine: workspace.Workspace) -> None:
         "Hint 1 of 3: A nudge", "Hint 2 of 3: The idea", "Hint 3 of 3: Nearly there",
         "Hint 3 of 3: Nearly there",
     ]  # fmt: skip
-    assert "kvlab solution 1 --give-up shows" in kvlab("hint", "1", "--again").output
+    assert "`kvlab solution 1 --give-up` shows" in kvlab("hint", "1", "--again").output
     assert kvlab("hint", "1", "--again").output.count("Hint ") == 3
     assert mine.done() == {(1, "hint"): "3"}
 
@@ -175,7 +176,7 @@ def test_the_solution_is_for_those_who_have_one_or_give_up(mine: workspace.Works
     assert kvlab("solution", "1", "--give-up").output == REFERENCE.read_text(encoding="utf-8")
     mine.note(1, "build")
     assert kvlab("solution", "1").exit_code == 0
-    assert "kvlab solution 1 shows" in [kvlab("hint", "1").output for _ in range(3)][-1]
+    assert "`kvlab solution 1` shows" in [kvlab("hint", "1").output for _ in range(3)][-1]
 
 
 def test_progress_is_a_text_that_one_may_edit_and_mistakes_in_it_are_told(mine: workspace.Workspace) -> None:
@@ -275,6 +276,19 @@ def test_the_first_screen_says_that_red_is_where_one_starts() -> None:
     first, *_ = stand(Outcome.TO_DO, Outcome.TO_DO).screen(Path("store.py"))
     assert "red: that is where one starts" in first[0]
     assert "red" not in next(iter(stand(Outcome.PASSED, Outcome.TO_DO).screen(Path("store.py"))))[0]
+
+
+def test_what_is_taller_than_the_terminal_is_told_in_fewer_lines() -> None:
+    now = stand(*[Outcome.PASSED] * 20, Outcome.FAILED, *[Outcome.TO_DO] * 12)
+    lines = [line for line, _ in now.screen(Path("store.py"), rows=24)]
+    assert len(lines) < 24
+    assert lines[2:5] == [
+        "  ok  20 checks pass",
+        "  no  Rule 20.",
+        "  ..  12 checks of what is not written yet",
+    ]
+    assert len(now.screen(Path("store.py"), rows=80)) > 33 < len(now.screen(Path("store.py")))
+    assert lines[-1] == now.screen(Path("store.py"))[-1][0]
 
 
 def test_watch_checks_at_once_and_ends_with_q(mine: workspace.Workspace) -> None:

@@ -105,7 +105,7 @@ def test_a_person_reads_where_to_connect_and_a_redis_client_does(tmp_path: Path)
             assert re.fullmatch(rf"n{i + 1} ready 127\.0\.0\.1:{port + i} pid \d+", line)
         assert cluster.line() == (
             "All 3 nodes are ready: stage 4, replication. "
-            f"Try redis-cli -p {port}, then KV.HELP. Ctrl-C ends it. Zones: z1 has n1 n3, z2 has n2."
+            f"Try `redis-cli -p {port}`, then KV.HELP. Ctrl-C ends it. Zones: z1 has n1 n3, z2 has n2."
         )
         with (
             redis.Redis(port=port, decode_responses=True) as writer,
