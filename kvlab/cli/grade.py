@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from kvlab.cli.say import say
+from kvlab.course.page import filled
 from kvlab.course.verdict import Verdict
 from kvlab.errors import KvlabError
 
@@ -19,6 +21,14 @@ def _cell(verdict: Verdict | None) -> str:
     if verdict.problem is not None or verdict.broken:
         return "error"
     return f"{verdict.score}/{len(verdict.checks)}"
+
+
+def _why(verdict: Verdict) -> str:
+    """Of an error, the first line: all of it is in the student's report."""
+    if verdict.problem is None:
+        return f"the check itself is broken: {verdict.broken}"
+    line = f", line {verdict.problem.line}" if verdict.problem.line else ""
+    return f"{verdict.problem.file}{line}: {verdict.problem.got.partition(chr(10))[0]}"
 
 
 @click.command("grade")
@@ -88,13 +98,23 @@ def grade_command(
         )
         csv_file = table(out, found, chapters)
     except KvlabError as error:
-        click.echo(f"kvlab grade: {error}", err=True)
+        say(f"kvlab grade: {error}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        click.echo(f"kvlab grade: interrupted; the same command goes on where it was ({out})", err=True)
+        say(f"kvlab grade: interrupted; the same command goes on where it was ({out})", err=True)
         sys.exit(130)
     if not as_json:
-        click.echo(
-            f"\nin {out}: this table ({csv_file.name}), and of each student .txt to read, .junit.xml, .json,"
+        errors = [
+            f"{out / one.student}.txt  ch {verdict.chapter}: {_why(verdict)}"
+            for one in found
+            for verdict in (one.verdict(chapter.number) for chapter in chapters)
+            if verdict is not None and _cell(verdict) == "error"
+        ]
+        if errors:
+            say("\nerror is what could not be judged; why, and the file to read:")
+        for why in errors:
+            click.echo(filled(why, "  ", "      "))
+        say(
+            f"\nin {out}: this table ({csv_file.name}), and of each student .txt to read, .junit.xml, .json, "
+            "and .gradescope.json, which is Gradescope's results.json"
         )
-        click.echo("and .gradescope.json, which is Gradescope's results.json")

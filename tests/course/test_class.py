@@ -82,6 +82,10 @@ def test_the_table_has_a_row_for_everybody(graded: Path) -> None:
     assert [row[0] for row in printed] == list(CLASS)
     cells = {row[0]: row[-1] for row in printed}
     assert (cells["ann"], cells["bea"], cells["eve"], cells["ida"]) == ("16/16", "0/16", "error", "-")
+    said = (graded / "said").read_text(encoding="utf-8")
+    (why,) = [line for line in said.splitlines() if "eve.txt" in line]
+    assert "ch 1: store.py" in why
+    assert "ann.txt" not in said
     with (graded / "table.csv").open(encoding="utf-8", newline="") as file:
         scores = {row["student"]: row["chapter 1"] for row in csv.DictReader(file)}
     assert {student for student, score in scores.items() if score == "16"} == PASSED
