@@ -33,6 +33,7 @@ test: check  ## lint, types and all tests
 check: $(READY)  ## lint and types only
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
+	@echo 'The types, all of them: a minute or so the first time, some seconds from then on.'
 	$(RUN) mypy
 
 bench: $(READY)  ## measure: against redis-server (if installed), start-up, simulator
@@ -50,7 +51,7 @@ clean:  ## remove .venv and everything else that can be made again
 
 # Begun anew each time, so that a half-made .venv (no network, Ctrl-C) mends itself.
 $(READY): pyproject.toml constraints.txt
-	@echo 'Setting up .venv: once, half a minute or so.'
+	@echo 'Setting up .venv, once: some 50 packages, half a minute to a few minutes.'
 	@rm -rf $(VENV)
 	@fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'; \
 	if [ -z '$(PYTHON)' ] && command -v uv >/dev/null 2>&1; then \
@@ -79,8 +80,8 @@ $(READY_DOCS): $(READY)
 
 define install
 if [ -e $(VENV)/bin/pip ]; then \
-  $(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(1)]'; \
+  $(RUN) pip install --disable-pip-version-check -c constraints.txt -e '.[$(1)]'; \
 else \
-  uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python -c constraints.txt -e '.[$(1)]'; \
+  uv pip install --compile-bytecode --python $(VENV)/bin/python -c constraints.txt -e '.[$(1)]'; \
 fi
 endef

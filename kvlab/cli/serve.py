@@ -29,7 +29,7 @@ def serve_command(stage: int | None, port: int, world: str) -> None:
     Each tab has a cluster of its own, which ends with the tab. Nobody but this machine can connect.
     """
     if importlib.util.find_spec("textual_serve") is None:
-        raise KvlabError("kvlab serve needs textual-serve: install it with  pip install 'kvlab[serve]'")
+        raise KvlabError("kvlab serve needs textual-serve: in the clone, `pip install '.[serve]'`")
     from kvlab.lab import state
     from kvlab.lab.draw.start import next_stage
 
