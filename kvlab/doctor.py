@@ -81,7 +81,9 @@ def check_python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:
     says = f"{version[0]}.{version[1]}, at {sys.executable}"
     if (3, 11) <= version < (3, 14):
         return ok("python", says)
-    return failed("python", says, "use Python 3.11, 3.12 or 3.13; with uv: uv run --python 3.12 kvlab doctor")
+    return failed(
+        "python", says, "use Python 3.11, 3.12 or 3.13; with uv: `uv run --python 3.12 kvlab doctor`"
+    )
 
 
 def release(version: str) -> tuple[int, ...]:
@@ -131,14 +133,14 @@ def check_dependencies(
     requirements = own_requirements() if requirements is None else list(requirements)
     if not requirements:
         says = "not installed, so that what it needs cannot be looked up"
-        yield warning("kvlab", says, "in a clone: make lab, or python -m pip install -e .")
+        yield warning("kvlab", says, "in a clone: `make lab`, or `python -m pip install -e .`")
     for line in sorted(requirements):
         requirement = line.partition(";")[0].strip()
         match = re.match(r"[A-Za-z0-9._-]*[A-Za-z0-9]", requirement)
         assert match, f"a requirement begins with a name: {line!r}"
         name, bounds = match.group(), requirement[match.end() :]
         version = version_of(name)
-        fix = f"run: python -m pip install '{requirement}'"
+        fix = f"run: `python -m pip install '{requirement}'`"
         if version is not None and satisfies(version, bounds):
             yield ok(name, version)
         elif name == "uvloop":
@@ -157,7 +159,7 @@ def check_redis_cli(which: Callable[[str], str | None] = shutil.which) -> Findin
     return warning(
         "redis-cli",
         "not on the PATH; only needed to talk to a node by hand",
-        "Debian, Ubuntu: sudo apt-get install redis-tools; macOS: brew install redis",
+        "Debian, Ubuntu: `sudo apt-get install redis-tools`; macOS: `brew install redis`",
     )
 
 
@@ -265,7 +267,7 @@ def check_memory(available_mb: int | None) -> Finding:
     if available_mb is None:
         return warning("memory", "cannot be told without psutil", "mend psutil, above")
     says = f"{available_mb} MB free; five nodes and the lab take about 300"
-    fix = "close something, or start fewer nodes: kvlab lab 4 --nodes 3"
+    fix = "close something, or start fewer nodes: `kvlab lab 4 --nodes 3`"
     if available_mb >= MEMORY_COMFORTABLE_MB:
         return ok("memory", says)
     return (warning if available_mb >= MEMORY_MIN_MB else failed)("memory", says, fix)
@@ -298,7 +300,7 @@ def check_ports(first: int = FIRST_PORT, count: int = NODES_MAX) -> Finding:
     return warning(
         "ports",
         f"in use: {', '.join(taken)} (another cluster, perhaps)",
-        "close it, or choose others (kvlab up 4 --port 7101), or none: free ones are found",
+        "close it, or choose others (`kvlab up 4 --port 7101`), or none: free ones are found",
     )
 
 
@@ -404,7 +406,7 @@ def check_logs() -> Finding:
     shown = [str(folder) for folder in folders[:SHOWN_MAX]]
     more = f" and {len(folders) - len(shown)} more" if len(folders) > len(shown) else ""
     says = f"logs of clusters that are gone: {' '.join(shown)}{more}"
-    return warning("old logs", says, "read them if you like, then remove them: kvlab doctor --clean")
+    return warning("old logs", says, "read them if you like, then remove them: `kvlab doctor --clean`")
 
 
 def clean() -> Iterator[str]:

@@ -40,7 +40,7 @@ def init_command(folder: Path, update: bool) -> None:
         f"{folder} is your workspace: what you write is in chapters/, how far you are in "
         f"{workspace.PROGRESS}.\n\n"
         f"    cd {folder}\n"
-        "    kvlab doctor         is this machine fit? It should be green before you begin\n"
+        "    kvlab doctor         is this machine fit?\n"
         f"    kvlab watch          the loop: save {first.piece}, and a second later you know\n\n"
         f"Read chapters/{first.folder.name}/lesson.md first. All checks are red: that is where one starts."
     )

@@ -43,11 +43,15 @@ def filled(text: str, first: str = "", others: str | None = None, columns: int =
 
 
 def sentences(text: str, columns: int = 0) -> str:
-    """Lines, each filled, its first word where it was; what begins with four spaces stays as it is."""
+    """Lines, each filled as far to the right as it begins; what begins with four spaces stays as it is."""
     return "\n".join(
-        line if line.startswith("    ") or not line else filled(line, others="  ", columns=columns)
+        line if line.startswith("    ") or not line else filled(line.lstrip(), _indent(line), None, columns)
         for line in text.split("\n")
     )
+
+
+def _indent(line: str) -> str:
+    return " " * (len(line) - len(line.lstrip()))
 
 
 def offered(before: str, command: str, columns: int = 0) -> str:

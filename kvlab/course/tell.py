@@ -8,7 +8,6 @@ that does it again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 
 from kvlab.course.page import WIDTH_MAX, filled, sentences
 from kvlab.course.verdict import Check, Failure, Outcome, Verdict
@@ -16,8 +15,6 @@ from kvlab.fuzz.tell import narrowed
 
 MARKS = {Outcome.PASSED: "ok", Outcome.TO_DO: "..", Outcome.NOT_TRIED: "--"}
 COLOURS = {Outcome.PASSED: "green", Outcome.TO_DO: "yellow", Outcome.NOT_TRIED: "bright_black"}
-
-ALIKE = {Outcome.PASSED: "pass", Outcome.TO_DO: "of what is not written yet", Outcome.NOT_TRIED: "not tried"}
 
 Line = tuple[str, str]
 """A line and its colour."""
@@ -27,20 +24,18 @@ def told(
     verdict: Verdict, again: str, *, whole: bool = False, folded: bool = False, columns: int = WIDTH_MAX
 ) -> list[Line]:
     """The verdict. `again`: how `kvlab check` was called; `whole`: every failure, and not the first alone;
-    `folded`: checks that stand together and went alike in one line, where there is no room for each."""
+    `folded`: without the list of all checks, where there is no room for it."""
     lines: list[Line] = [(f"chapter {verdict.chapter}: {verdict.title}", "bold"), ("", "")]
     if verdict.broken:
         said = f"the check itself is broken, which is not your fault: {verdict.broken}"
         return [*lines, *((line, "red") for line in sentences(said, columns).splitlines())]
     if verdict.problem is not None:
         return [*lines, *_problem(verdict.problem, columns), ("", ""), (f"again     {again}", "")]
-    for outcome, alike in groupby(verdict.checks, lambda check: check.outcome):
-        rules = [check.rule for check in alike]
-        if folded and len(rules) > 1:
-            rules = [f"{len(rules)} checks {ALIKE.get(outcome, 'do not pass')}"]
-        mark, colour = f"  {MARKS.get(outcome, 'no')}  ", COLOURS.get(outcome, "red")
-        for rule in rules:
-            lines += ((line, colour) for line in filled(rule, mark, columns=columns).splitlines())
+    if folded:
+        lines.append((f"  {again} lists all {len(verdict.checks)} checks, one by one", ""))
+    for check in () if folded else verdict.checks:
+        mark, colour = f"  {MARKS.get(check.outcome, 'no')}  ", COLOURS.get(check.outcome, "red")
+        lines += ((line, colour) for line in filled(check.rule, mark, columns=columns).splitlines())
     lines.append(("", ""))
     for check in verdict.failures if whole else verdict.failures[:1]:
         lines += [*failure(check, again, verdict.seed, columns), ("", "")]

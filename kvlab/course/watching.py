@@ -49,7 +49,7 @@ class Stand(msgspec.Struct, frozen=True):
     def screen(
         self, file: Path, *, whole: bool = False, columns: int = WIDTH_MAX, rows: int | None = None
     ) -> list[Line]:
-        """What is shown; what would be taller than `rows` is told in fewer lines, as far as that goes."""
+        """What is shown; what would be taller than `rows`, without the list of all checks."""
         lines = list(self._screen(file, whole, False, columns))
         if whole or rows is None or len(lines) < rows:
             return lines

@@ -35,7 +35,7 @@ def test_what_is_to_be_copied_is_never_broken() -> None:
     path = "/a/very/long-path/with-hyphens/in.it"
     text = f"see {path} or `kvlab solution 5 --give-up` for it\n    kvlab run x --world sim --mine"
     assert sentences(text, 20).splitlines() == [
-        "see", f"  {path}", "  or", "  `kvlab solution 5 --give-up`", "  for it",
+        "see", path, "or", "`kvlab solution 5 --give-up`", "for it",
         "    kvlab run x --world sim --mine",
     ]  # fmt: skip
     assert offered("To watch it:", "kvlab run x", 80) == "To watch it: kvlab run x"
