@@ -44,6 +44,10 @@ class NotInThisStage(UserError):
     """An honest refusal: this stage cannot do it, and the text says which can, or why none."""
 
 
+class OwnCodeFailed(UserError):
+    """The reader's own piece has: the text names its file and the line."""
+
+
 class PortTaken(UserError):
     """Another program listens on the port."""
 

@@ -59,7 +59,8 @@ class Stand(msgspec.Struct, frozen=True):
         if self.untouched:
             red = "All of it is red: that is where one starts. Nothing is broken, it is only not written yet."
             yield from ((line, "") for line in filled(red, columns=columns).splitlines())
-            edit = f"Open {near(file)} in your editor, and save it as often as you like."
+            lesson, piece = near(file.with_name("lesson.md")), near(file)
+            edit = f"Read {lesson}; open {piece} in your editor, and save it as often as you like."
             yield from ((line, "bold") for line in filled(edit, columns=columns).splitlines())
             yield "", ""
         again = f"kvlab check {self.chapter.number}"

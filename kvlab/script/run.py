@@ -10,7 +10,7 @@ import msgspec
 
 from kvlab.check.history import Operation
 from kvlab.config import ClusterConfig
-from kvlab.errors import UserError
+from kvlab.errors import OwnCodeFailed, UserError
 from kvlab.script.commands import At, Cluster
 from kvlab.script.parse import Line, Problem, Scenario, ScriptError
 from kvlab.script.session import Failure, Session, Step
@@ -66,6 +66,8 @@ async def run_scenario(
         begin(line)
         try:
             step = await session.do(line.command, line.number)
+        except OwnCodeFailed:  # the script is as it should be
+            raise
         except UserError as error:
             problem = Problem(line.number, line.text, 0, len(line.text), str(error))
             raise ScriptError(scenario.name, [problem]) from error

@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from kvlab.errors import KvlabError, UserError
+from kvlab.errors import KvlabError, OwnCodeFailed, UserError
 
 _PACKAGE = Path(__file__).parents[1]
 _COPIED = ("kvlab.core.", "kvlab.services.", "kvlab.stages.s")
@@ -110,7 +110,7 @@ def chapter(number: int) -> Chapter:
 # -- what is wrong with a piece ------------------------------------------------------------------
 
 
-class PieceError(UserError):
+class PieceError(OwnCodeFailed):
     """Something is wrong in the reader's file; `line` is 0 where it is no one line's fault."""
 
     def __init__(self, path: str | Path, line: int, what: str) -> None:

@@ -19,7 +19,7 @@ import msgspec
 
 from kvlab import stages
 from kvlab.config import NODES_MAX, ClusterConfig, check_range
-from kvlab.errors import NoSuchNode, OperationError, Outcome, RingChangeFailed, UserError
+from kvlab.errors import NoSuchNode, OperationError, Outcome, OwnCodeFailed, RingChangeFailed, UserError
 from kvlab.messages import UNKNOWN_EPOCH, Key, Member, NodeId, OpId, RingSpec
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
@@ -536,7 +536,8 @@ class World(ABC):
     @staticmethod
     def _expect(response: Response, kind: type[T] | None = None) -> T:
         if isinstance(response, Error):
-            raise UserError(response.text)
+            own = response.error == OwnCodeFailed.__name__
+            raise OwnCodeFailed(response.text) if own else UserError(response.text)
         if kind is not None and not isinstance(response, kind):
             raise TypeError(f"expected {kind.__name__}, got {response!r}")
         return response  # type: ignore[return-value]  # checked above; without a kind nobody looks

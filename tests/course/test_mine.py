@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import re
 import select
 import shutil
 import subprocess
@@ -48,6 +49,19 @@ def lab(number: int, mine: Workspace, *lines: str) -> str:
         text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     return done.stdout
+
+
+@pytest.mark.parametrize("world", ["sim", "process"])
+def test_what_is_not_written_is_no_mistake_of_the_script(world: str, mine: Workspace) -> None:
+    script = mine.folder / "x.scenario"
+    script.write_text("cluster stage=4 nodes=3\nexpect k at k#1 = missing\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "kvlab", "run", str(script), "--mine", "--world", world],
+        cwd=mine.folder, capture_output=True, text=True, timeout=LIMIT_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    (said,) = done.stderr.splitlines()
+    assert re.fullmatch(r"kvlab run: placement.py, line \d+: preference_list is not written yet", said)
 
 
 def test_the_wheel_alone_has_the_course(tmp_path: Path) -> None:

@@ -166,9 +166,10 @@ class Child:
         try:
             response = await self._respond(ask.command)
         except Exception as error:  # a bug: whoever asked shall not wait for an answer that never comes
-            if self.host is not None:
-                self.host.fault(error)
             response = Error(type(error).__name__, f"{self.node} has a bug: {error!r}")
+            if self.host is not None:
+                response = self.host.own_code_failed(error) or response
+                self.host.fault(error)
         self._flush()  # who hears the answer has heard before it what led to it
         try:
             self._say(Answer(ask.id, response))

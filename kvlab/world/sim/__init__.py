@@ -268,7 +268,14 @@ class SimWorld(World):
         host = lived.host
 
         async def carry_out() -> None:
-            response = await host.command(command)
+            try:
+                response = await host.command(command)
+            except Exception as error:
+                failed = host.own_code_failed(error)
+                if failed is None:
+                    raise
+                host.fault(error)
+                response = failed
             if not answer.done() and not host.dead:
                 answer.set_result(response)
 
