@@ -85,6 +85,14 @@ def test_no_word_is_broken_and_what_is_to_be_copied_stays_whole(folder: Path, wo
         assert same[0].split() == same[1].split()
 
 
+def test_a_table_of_claims_that_would_be_too_wide_is_told_in_sentences(folder: Path) -> None:
+    shown = " ".join(kvlab(folder, "stages", "5", "--claims", terminal=True).split())
+    assert "no-lost-writes: under every fault but amnesia, skew; given r+w>n; beyond: a clock" in shown
+    assert "convergence: not claimed" in shown
+    assert shown.endswith("failed-is-failed: under every fault")
+    assert "yes" not in shown
+
+
 def test_a_long_step_says_what_it_is_at_and_how_long_it_may_be() -> None:
     seconds = 0.0
     world = SimWorld(ClusterConfig(stage=4))

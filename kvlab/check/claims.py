@@ -85,6 +85,19 @@ class Claim(msgspec.Struct, frozen=True):
         """Whether it is claimed of this cluster under these faults together."""
         return self.made(config) and set(faults) <= set(self.under or ())
 
+    def sentence(self) -> str:
+        """Which faults it outlasts, and its note, in words."""
+        under = self.under or ()
+        missing = [fault for fault in Fault if fault not in under]
+        if not missing:
+            said = "under every fault"
+        elif len(missing) < len(under):
+            said = f"under every fault but {', '.join(missing)}"
+        else:
+            said = f"under {', '.join(under)}" if under else "while nothing fails"
+        note = self.note()
+        return "; ".join(filter(None, (said if self.under is not None else "not claimed", note)))
+
     def note(self) -> str:
         """What it takes, and what goes wrong beyond the faults it outlasts; "" if there is nothing to say."""
         needs = f"given {self.needs}" if self.needs else ""

@@ -19,7 +19,7 @@ def stages_command(number: int | None, with_claims: bool, as_json: bool) -> None
     """List the stages, or STAGE alone: what each adds and fixes, and what is still broken after it."""
     from kvlab import stages
     from kvlab.check.claims import claims_of, table
-    from kvlab.course.page import filled
+    from kvlab.course.page import filled, width
 
     wanted = stages.STAGES if number is None else [stages.find(number)]
     for stage in wanted:
@@ -34,8 +34,11 @@ def stages_command(number: int | None, with_claims: bool, as_json: bool) -> None
             click.echo(click.style(f"{stage.number}  {stage.name}", bold=True))
             for what, said in (("adds", stage.adds), ("fixes", stage.fixes), ("broken", stage.broken)):
                 click.echo(filled(said, f"   {what:<6}  "))
-            for line in table(claims) if claims else ():
-                click.echo(f"   {line}")
+            rows = table(claims) if claims else []
+            if max(map(len, rows), default=0) + 3 > width():  # its columns would be broken
+                rows = [f"{claim.guarantee}: {claim.sentence()}" for claim in claims]
+            for line in rows:
+                click.echo(filled(line, "   ", " " * 7))
 
 
 @click.command("diff")

@@ -38,7 +38,6 @@ from kvlab.errors import (
     NotInThisStage,
     OperationError,
     Outcome,
-    OwnCodeFailed,
     PeerRefused,
     PeerSilent,
     RingMoved,
@@ -589,11 +588,6 @@ class Host:
         if self.config.mine is None or isinstance(error, KvlabError):
             return error
         return pieces.failed(error, self.config.mine)
-
-    def own_code_failed(self, error: Exception) -> Error | None:
-        """What to answer to whoever looked in, if it is the reader's piece that could not be asked."""
-        told = self.plainly(error)
-        return Error(OwnCodeFailed.__name__, str(told)) if isinstance(told, PieceFailed) else None
 
     def fault(self, error: Exception) -> None:
         """Note an exception that nobody expected. If it is the reader's, all others go on."""

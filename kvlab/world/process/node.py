@@ -22,7 +22,7 @@ from random import Random
 import msgspec
 
 from kvlab import stages
-from kvlab.errors import FrameTooLong, KvlabError, PortTaken
+from kvlab.errors import FrameTooLong, KvlabError, OwnCodeFailed, PortTaken
 from kvlab.messages import NodeId
 from kvlab.trace.events import AnyEvent, EventsLost
 from kvlab.world.control import (
@@ -168,8 +168,9 @@ class Child:
         except Exception as error:  # a bug: whoever asked shall not wait for an answer that never comes
             response = Error(type(error).__name__, f"{self.node} has a bug: {error!r}")
             if self.host is not None:
-                response = self.host.own_code_failed(error) or response
                 self.host.fault(error)
+                if isinstance(told := self.host.plainly(error), OwnCodeFailed):
+                    response = Error(OwnCodeFailed.__name__, str(told))
         self._flush()  # who hears the answer has heard before it what led to it
         try:
             self._say(Answer(ask.id, response))

@@ -24,7 +24,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from kvlab.config import ClusterConfig
-from kvlab.errors import NoAnswer, NodeDown, OperationError, UserError
+from kvlab.errors import NoAnswer, NodeDown, OperationError, OwnCodeFailed, UserError
 from kvlab.messages import NodeId, OpId
 from kvlab.trace import events
 from kvlab.world.control import Command, Done, Response
@@ -271,11 +271,13 @@ class SimWorld(World):
             try:
                 response = await host.command(command)
             except Exception as error:
-                failed = host.own_code_failed(error)
-                if failed is None:
+                told = host.plainly(error)
+                if not isinstance(told, OwnCodeFailed):
                     raise
-                host.fault(error)
-                response = failed
+                host.fault(told)
+                if not answer.done() and not host.dead:
+                    answer.set_exception(told)
+                return
             if not answer.done() and not host.dead:
                 answer.set_result(response)
 
