@@ -182,6 +182,13 @@ def readme_commands() -> list[list[str]]:
     return [words for words in (line.split() for line in blocks) if words]
 
 
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name
+)
+def test_nobody_is_told_to_fetch_what_is_not_published(page: Path) -> None:
+    assert not re.search(r"(pip|uv tool|pipx) install '?kvlab|uvx kvlab", page.read_text(encoding="utf-8"))
+
+
 def test_every_make_target_that_the_readme_names_is_there() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     named = {words[1] for words in readme_commands() if words[0] == "make"}

@@ -41,9 +41,7 @@ class Printed:
         self.replay = replay
         # Rich honours NO_COLOR, and writes no colour into a pipe.
         self.console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
-        # How far it is goes to stderr where what is found goes into a pipe.
-        live = self.console if sys.stdout.isatty() else Console(stderr=True)
-        self.under_way = UnderWay(live, seen=sys.stdout.isatty() or sys.stderr.isatty())
+        self.under_way = UnderWay(self.console, seen=sys.stdout.isatty())
 
     def step(self, step: Step) -> None:
         """One command that has been done."""
