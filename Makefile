@@ -33,7 +33,7 @@ test: check  ## lint, types and all tests
 check: $(READY)  ## lint and types only
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
-	@echo 'The types, all of them: a minute or so the first time, some seconds from then on.'
+	@echo 'The types of all of it: up to a minute the first time, then some seconds.'
 	$(RUN) mypy
 
 bench: $(READY)  ## measure: against redis-server (if installed), start-up, simulator
