@@ -11,6 +11,14 @@ import click
 from kvlab.cli.say import say
 from kvlab.errors import KvlabError, UserError
 
+NAME_MAX = 16
+
+
+def _short(name: str) -> str:
+    """Of a check's name, so many words that a command with it fits a line."""
+    words = name.removeprefix("check_")
+    return words if len(words) <= NAME_MAX else words[: NAME_MAX + 1].rpartition("_")[0]
+
 
 @click.command("check")
 @click.argument("chapter", type=int, required=False)
@@ -78,7 +86,7 @@ def check_command(
             )
         first = verdict.first
         if mine is not None and first is not None and first.failure is not None and first.failure.scenario:
-            file = mine.folder / "failures" / f"{chapter:02}_{first.name}.scenario"
+            file = mine.folder / "failures" / f"{chapter:02}_{_short(first.name)}.scenario"
             file.parent.mkdir(exist_ok=True)
             file.write_text(first.failure.scenario, encoding="utf-8")
             run = f"kvlab run {shlex.quote(str(near(file)))} --world sim --mine"

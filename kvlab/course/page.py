@@ -57,7 +57,7 @@ def _indent(line: str) -> str:
 def offered(before: str, command: str, columns: int = 0) -> str:
     """A command to be copied, behind what it is for; on a line of its own if that would be too long."""
     line = f"{before} {command}"
-    return line if len(line) <= (columns or width()) else f"{before}\n    {command}"
+    return line if len(line) <= (columns or width()) else f"{before.rstrip()}\n    {command}"
 
 
 def near(path: Path) -> Path:

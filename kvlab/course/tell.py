@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kvlab.course.page import WIDTH_MAX, filled, sentences
+from kvlab.course.page import WIDTH_MAX, filled, offered, sentences
 from kvlab.course.verdict import Check, Failure, Outcome, Verdict
 from kvlab.fuzz.tell import narrowed
 
@@ -30,7 +30,8 @@ def told(
         said = f"the check itself is broken, which is not your fault: {verdict.broken}"
         return [*lines, *((line, "red") for line in sentences(said, columns).splitlines())]
     if verdict.problem is not None:
-        return [*lines, *_problem(verdict.problem, columns), ("", ""), (f"again     {again}", "")]
+        lines += [*_problem(verdict.problem, columns), ("", "")]
+        return [*lines, *((line, "") for line in offered("again    ", again, columns).splitlines())]
     if folded:
         lines.append((f"  {again} lists all {len(verdict.checks)} checks, one by one", ""))
     for check in () if folded else verdict.checks:
@@ -113,4 +114,5 @@ def failure(check: Check, again: str, seed: int, columns: int = WIDTH_MAX) -> It
         for line in narrowed(found.diagram, columns - 2):
             yield f"  {line}", ""
     yield "", ""
-    yield f"  again     {again} --only {check.name}{f' --seed {seed}' if seed != 1 else ''}", ""
+    command = f"{again} --only {check.name}{f' --seed {seed}' if seed != 1 else ''}"
+    yield from ((line, "") for line in offered("  again    ", command, columns).splitlines())

@@ -39,7 +39,7 @@ def test_what_is_to_be_copied_is_never_broken() -> None:
         "    kvlab run x --world sim --mine",
     ]  # fmt: skip
     assert offered("To watch it:", "kvlab run x", 80) == "To watch it: kvlab run x"
-    assert offered("To watch it:", "kvlab run x", 20) == "To watch it:\n    kvlab run x"
+    assert offered("To watch it: ", "kvlab run x", 20) == "To watch it:\n    kvlab run x"
 
 
 def test_a_paragraph_stands_beside_what_comes_before_it() -> None:

@@ -112,6 +112,7 @@ def test_a_failing_cluster_is_kept_to_be_watched(mine: workspace.Workspace) -> N
     done = kvlab("check", "5")
     (kept_file,) = (mine.folder / "failures").iterdir()
     here = kept_file.relative_to(mine.folder)
+    assert str(here) == "failures/05_too_few_is_an.scenario"
     assert f"kvlab run {here} --world sim --mine" in done.output
     assert kvlab("run", str(kept_file), "--world", "sim", "--mine").exit_code == 1
     assert kvlab("run", str(kept_file), "--world", "sim").exit_code == 0
