@@ -59,9 +59,8 @@ class Printed:
             text.rstrip()
         else:  # what came of it has lines of its own, below
             text = Text(filled(str(step.command), at))
-            below = " " * (len(at) + 2)
-            text.append("\n" + filled(step.text, below) if step.text else "", style=colour)
-            text.append("\n" + filled(places, below) if places else "", style="dim")
+            said = "  ".join(filter(None, (step.text, places)))
+            text.append("\n" + filled(said, " " * (len(at) + 2)) if said else "", style=colour)
         self.console.print(text)
 
     def say(self, text: str) -> None:
