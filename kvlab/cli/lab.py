@@ -15,6 +15,7 @@ from kvlab import stages
 from kvlab.cli.options import cluster_options, config_of, mine_of, mine_options, recorded
 from kvlab.config import ClusterConfig
 from kvlab.errors import KvlabError, UserError
+from kvlab.stages.pieces import NOT_YET
 
 if TYPE_CHECKING:
     from kvlab.lab.driver import Driver
@@ -81,10 +82,18 @@ def lab_command(
             return
     config = stages.checked(config_of(stage, **{**DEFAULTS, **given}))
     driver = _driver(config, world, port, data_dir)
-    if plain:
-        asyncio.run(_plain(driver, record))
-    else:
-        asyncio.run(_lab(driver, record, ascii_only=ascii_only, animate=not no_animation))
+    try:
+        if plain:
+            asyncio.run(_plain(driver, record))
+        else:
+            asyncio.run(_lab(driver, record, ascii_only=ascii_only, animate=not no_animation))
+    except KvlabError as error:
+        if config.mine is None or not str(error).endswith(NOT_YET):
+            raise
+        raise UserError(
+            f"{error}, and without it no node can start. Write it, run `kvlab check {stage}`, and open the "
+            f"lab again. Without --mine, `kvlab lab {stage}` runs our code"
+        ) from None
 
 
 def require_screen(otherwise: str) -> None:

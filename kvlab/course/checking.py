@@ -27,6 +27,7 @@ from kvlab.messages import NodeId, OpId
 from kvlab.script.parse import Scenario
 from kvlab.script.rehearsal import understood
 from kvlab.script.run import Report, config_of, run_scenario
+from kvlab.stages.pieces import NOT_YET
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
 from kvlab.world.sim import SimWorld
@@ -345,7 +346,7 @@ def _no_fault(told: Iterable[AnyEvent], script: str) -> None:
     """Fail for what a node with the piece in it has raised."""
     for event in told:
         if isinstance(event, events.NodeFault):
-            if event.error.endswith("is not written yet"):
+            if event.error.endswith(NOT_YET):
                 raise Unwritten(NotImplementedError(event.error))
             raise Wrong(
                 Failure(

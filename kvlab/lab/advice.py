@@ -6,6 +6,7 @@ from kvlab.config import NODES_MAX
 from kvlab.lab.draw.canvas import shown
 from kvlab.lab.view import View
 from kvlab.messages import NodeId
+from kvlab.stages.pieces import NOT_YET
 from kvlab.trace.events import MessageDropped
 
 MANY_KEYS = 20
@@ -26,6 +27,10 @@ def advice(view: View) -> str:
         return f"Nobody is up. Press {'r' if down else 'z'} and then {first}."
     if view.tab == "messages" and view.in_hand and view.message:
         return "Enter delivers the chosen message now, d drops it, t doubles it; n is a step."
+    if any(view.is_mine(node.trouble) for node in view.nodes):
+        look = "" if view.tab == "code" else "Press 6 to see the line. "
+        to_do = "Write" if any(node.trouble.endswith(NOT_YET) for node in view.nodes) else "Mend"
+        return f"{look}{to_do} it, run kvlab check {view.stage.number}, and open the lab again."
     if view.loading:
         return "Press k and a number to kill a node, and see in tab 5 what becomes of it."
     if view.op is not None and not view.op.outcome:

@@ -13,6 +13,7 @@ from kvlab.lab.view import Shot, View, counted
 from kvlab.messages import NodeId
 from kvlab.script.help import Page
 from kvlab.script.session import Step
+from kvlab.stages.pieces import NOT_YET
 from kvlab.trace.events import (
     Believed,
     ClockSkewed,
@@ -70,6 +71,11 @@ def happened(view: View) -> str:
             return f"{node} goes on where it stood; first it reads what was sent to it meanwhile."
         case NodeLeft(node=node):
             return f"{node} handed over its keys and left the ring."
+        case NodeFault(error=error) if view.op is not None and view.trouble_of(view.op) == error:
+            return _operation(view.op, view)
+        case NodeFault(node=node, error=error) if view.is_mine(error):
+            whose = "" if error.endswith(NOT_YET) else ": a bug in your code, not bad luck"
+            return f"{node} came to your {error}{whose}."
         case NodeFault(node=node, error=error):
             return f"The code of {node} raised {error}: a bug in the code, not bad luck."
         case Partitioned():
@@ -194,6 +200,8 @@ def _operation(op: Shot, view: View) -> str:
             )
         verb = {"put": "writes", "get": "reads", "delete": "deletes"}.get(op.kind, "works on")
         return f"{op.via} {verb} {key}{waiting}.{slow}"
+    if op.outcome != "ok" and (trouble := view.trouble_of(op)):
+        return f"Your {trouble}. {_became(op)}"
     if op.outcome != "ok":
         silent = f" {listed(op.silent)} did not answer." if op.silent else ""
         if op.kind == "get":
@@ -219,6 +227,15 @@ def _operation(op: Shot, view: View) -> str:
     if op.in_conflict:
         born = " It had not seen what was there: both values stay, as siblings."
     return f"{written}{_kept_for(op)}{born}"
+
+
+def _became(op: Shot) -> str:
+    """What the reader's piece has made of an operation by raising something."""
+    if op.kind == "get":
+        return "Nothing was read."
+    if op.outcome == "failed":
+        return "Nothing was written."
+    return f"The {op.kind} of {shown(op.key, 20)} is perhaps written, perhaps not."
 
 
 def _of_read(op: Shot) -> str:
@@ -251,6 +268,9 @@ def messages(view: View) -> Page:
     what, try_next = sentences(view)
     paragraphs = [*view.said[:1], what]
     if view.op is not None and view.op.text:
-        paragraphs.append(f"{view.op.kind} {shown(view.op.key)} is {view.op.outcome}: {view.op.text}.")
+        paragraphs.append(f"{view.op.kind} {shown(view.op.key)}, {view.op.outcome}: {view.op.text}.")
+    for trouble in dict.fromkeys(node.trouble for node in view.nodes if node.state == "up" and node.trouble):
+        raised = listed([node.node for node in view.nodes if node.trouble == trouble])
+        paragraphs.append(f"{raised} raised {trouble}.")
     paragraphs += [try_next, *(f"Before: {notice}" for notice in view.said[1:])]
     return Page("WHAT WAS SAID", tuple(dict.fromkeys(filter(None, paragraphs))))

@@ -8,6 +8,7 @@ without a cluster, and a replay draws as the live run did.
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import PurePath
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -209,6 +210,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     stage: Stage
     n: int
+    mine: str = ""
+    """The name of the reader's file, if a piece of the reader's is at work."""
     simulated: bool = False
     ready: bool = True
     moment: Moment = Moment()
@@ -311,6 +314,16 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     def node(self, name: str) -> Node | None:
         return next((node for node in self.nodes if node.node == name), None)
 
+    def trouble_of(self, op: Shot) -> str:
+        """What the reader's piece has raised, as a node tells it, if that is why this operation has come to
+        nothing; "" if not."""
+        raised = (node.trouble for node in self.nodes if node.state == "up")
+        return next((text for text in raised if self.is_mine(text) and text in op.text), "")
+
+    def is_mine(self, trouble: str) -> bool:
+        """Whether the reader's piece has raised this, and not what kvlab itself is made of."""
+        return bool(self.mine) and trouble.startswith((f"{self.mine},", f"{self.mine}:"))
+
     def chosen_event(self) -> AnyEvent | None:
         """The event that is looked at."""
         if self.op is None or not self.op.events:
@@ -378,6 +391,7 @@ def view_of(
     mirrors = tuple(tuple(model.items.get(node.node, {}).items()) for node in nodes)
     return msgspec.structs.replace(
         view,
+        mine=PurePath(config.mine).name if config.mine else "",
         now_ms=now,
         nodes=nodes,
         phase=model.phase,

@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from kvlab.errors import KvlabError, OwnCodeFailed, UserError
+from kvlab.errors import KvlabError, Outcome, OwnCodeFailed, UserError
 
 _PACKAGE = Path(__file__).parents[1]
 _COPIED = ("kvlab.core.", "kvlab.services.", "kvlab.stages.s")
@@ -127,8 +127,15 @@ class PieceError(OwnCodeFailed):
         return lines[self.line - 1].strip() if 0 < self.line <= len(lines) else ""
 
 
+NOT_YET = "is not written yet"
+"""So ends what is said of a function that is left as the starter has it."""
+
+
 class PieceFailed(PieceError):
     """The reader's code has raised something, or has not come back."""
+
+    outcome = Outcome.UNKNOWN
+    """Of the operation in which that happened: it may have struck after the write."""
 
 
 class NotWritten(PieceFailed):
@@ -162,7 +169,7 @@ def failed(error: BaseException, path: str | Path) -> PieceFailed:
         return error
     line = line_of(error, path)
     if isinstance(error, NotImplementedError):
-        return NotWritten(path, line, f"{name_at(error, path) or 'this'} is not written yet")
+        return NotWritten(path, line, f"{name_at(error, path) or 'this'} {NOT_YET}")
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if not line:
         said = f"what it returned cannot be worked with: {said}"

@@ -72,7 +72,7 @@ from kvlab.services.handoff import Handoff
 from kvlab.services.members import Members
 from kvlab.services.transfer import Transfer
 from kvlab.stages import ContextualNode, KeepsHints, KnowsMembers, Stage, StageNode, pieces
-from kvlab.stages.pieces import PieceFailed
+from kvlab.stages.pieces import NotWritten, PieceFailed
 from kvlab.trace import events
 from kvlab.trace.events import PREVIEW, AnyEvent
 from kvlab.world.control import (
@@ -194,6 +194,7 @@ class Host:
         # The answer to a question of an earlier life may come late, and must not be taken for one of ours.
         self._frames = generation * FRAMES_A_LIFE
         self._ops = 0
+        self._changes = 0
         self._pending: dict[int, asyncio.Future[Message]] = {}
         self._deadlines: deque[tuple[float, asyncio.Future[Message], NodeId, float]] = deque()
         self._collect_at_ms: int | None = None
@@ -498,6 +499,7 @@ class Host:
     # -- Env: what happened ----------------------------------------------------------------------
 
     def changed(self, key: Key, copy: Copy | None, why: str) -> None:
+        self._changes += 1
         if copy is not None and copy.expires_ms is not None:
             self._collect_by(copy.expires_ms)
         if self._disk is not None:
@@ -746,7 +748,7 @@ class Host:
             return await work
         op = op or self.new_op()
         current_op.set(op)
-        started = self.at_ms()
+        started, before = self.at_ms(), self._done()
         shown = None if value is None else value[:PREVIEW]
         self._tell(events.OpStarted(started, self.me, op, name, key, shown))
         values: tuple[bytes, ...] = ()
@@ -755,10 +757,15 @@ class Host:
             found = await work
             values = _preview(values_of(found))
             return found
-        except Exception as failure:
+        except Exception as raised:
+            failure, line = self.plainly(raised), self._raised_at(raised)
+            # In stage 1 the piece is the store itself, which tells of a change after it has made it.
+            if isinstance(failure, NotWritten) and before == self._done() and self.stage.nodes_max > 1:
+                failure.outcome = Outcome.FAILED
             outcome, error, text = str(outcome_of(failure)), type(failure).__name__, str(failure)
-            line = self._raised_at(failure)
-            raise
+            if failure is raised:
+                raise
+            raise failure from raised
         finally:
             if not self.dead:
                 took = round(self.at_ms() - started, 3)
@@ -766,6 +773,10 @@ class Host:
                 self._tell(
                     events.OpEnded(at_ms, self.me, op, name, key, outcome, took, values, error, text, line)
                 )
+
+    def _done(self) -> tuple[int, int]:
+        """While this stays the same, the node has neither changed what it holds nor sent anything."""
+        return self._changes, self._frames
 
     def new_op(self) -> OpId:
         self._ops += 1
@@ -803,10 +814,8 @@ class Host:
 
 def outcome_of(error: Exception) -> Outcome:
     """What a client may claim after this error: a bug may have struck after the write."""
-    if isinstance(error, OperationError):
+    if isinstance(error, OperationError | PieceFailed):
         return error.outcome
-    if isinstance(error, PieceFailed):
-        return Outcome.UNKNOWN
     return Outcome.FAILED if isinstance(error, KvlabError) else Outcome.UNKNOWN
 
 

@@ -128,3 +128,43 @@ def test_a_read_that_returns_what_no_stage_does_is_told(tmp_path: Path) -> None:
     assert f"store.py, line {line}: expected a read to return a copy or None, and got b'v'" in (
         report.steps[-1].text
     )
+
+
+NOT_FINISHED = """
+
+_put = QuorumNode.put
+
+
+async def put(self, key, item, w=None):
+    await _put(self, key, item, w)
+    raise NotImplementedError
+
+
+QuorumNode.put = put
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "more", "outcome"),
+    [("quorum.py", "", Outcome.FAILED), ("solution.py", NOT_FINISHED, Outcome.UNKNOWN)],
+)
+def test_what_is_not_written_yet_has_failed_if_nothing_had_been_done_before_it(
+    tmp_path: Path, file: str, more: str, outcome: Outcome
+) -> None:
+    """And who watches is told the same, in the reader's terms."""
+    path = tmp_path / "quorum.py"
+    path.write_text(pieces.chapter(5).file(file).read_text(encoding="utf-8") + more, encoding="utf-8")
+    world = SimWorld(stages.checked(ClusterConfig(stage=5, mine=str(path))))
+    ended: list[events.OpEnded] = []
+    world.watch(lambda event: ended.append(event) if isinstance(event, events.OpEnded) else None)
+
+    async def main() -> tuple[Outcome, str]:
+        async with world:
+            result = await world.put(b"k", b"v")
+            return result.outcome, result.error
+
+    assert world.run(main()) == (outcome, "NotWritten")
+    told = ended[-1]
+    assert (told.outcome, told.error) == (str(outcome), "NotWritten")
+    assert told.text.startswith("quorum.py, line ")
+    assert told.text.endswith("put is not written yet")

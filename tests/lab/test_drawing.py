@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from kvlab import stages
 from kvlab.lab.actions import ACTIONS, TAB_ACTIONS
 from kvlab.lab.app import locale_asked_for
 from kvlab.lab.draw.canvas import Canvas, fit, shown
@@ -23,8 +24,8 @@ from kvlab.lab.view import Flight, Moment, View
 from kvlab.messages import NodeId, RingSpec
 from kvlab.script.commands import USAGE
 from kvlab.script.help import help_on
-from kvlab.stages import STAGES
-from kvlab.trace.events import AnyEvent, LineFailed, NodeStarting, Overwritten, ScriptLine
+from kvlab.stages import STAGES, pieces
+from kvlab.trace.events import AnyEvent, LineFailed, NodeFault, NodeStarting, Overwritten, ScriptLine
 from tests.lab.stories import (
     CODE,
     behind,
@@ -365,3 +366,32 @@ def test_an_overwritten_write_and_a_lock_are_told_in_sentences() -> None:
     assert sentences(locked)[0] == "n3 has not heard n1 for a while, and takes no writes until it does."
     lost = view(births(3), [Overwritten(2000.0, n1, b"k", (b"40",), ())], stage=2, nodes=3)
     assert sentences(lost)[0] == "n1 had told a client that k = 40 is done; a delete has overwritten it."
+
+
+MOMENTS = (Moment(), Moment(kind="sim", held=True, step=123_456, steps=123_456, speed=1 / 64))
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.kind)
+@pytest.mark.parametrize("number", range(1, 10))
+def test_whose_code_runs_stands_in_the_header(number: int, moment: Moment) -> None:
+    stage, name = stages.find(number), pieces.chapter(number).piece
+    seen = view(births(stage.nodes_min), stage=number, nodes=stage.nodes_min, mine=name, moment=moment)
+    for size in SIZES:
+        header = compose(seen, size, Theme()).text()[0]
+        assert f"your {name}" in header
+        assert header.endswith(f" {moment.badge}")
+        assert " up " in header
+    assert "your" not in compose(msgspec.structs.replace(seen, mine=""), size, Theme()).text()[0]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_node_that_came_to_what_is_not_written_says_so_in_its_row_uncut(size: tuple[int, int]) -> None:
+    trouble = "quorum.py, line 83: QuorumNode.put is not written yet"
+    for text, shown_as in (
+        (trouble, "not written yet"),
+        (f"quorum.py, line 90: {'x' * 80}", "fault (v: all)"),
+    ):
+        told: list[AnyEvent] = [NodeFault(900, NodeId("n1"), text)]
+        seen = view(births(), put(), told, stage=5, mine="quorum.py")
+        row = next(line for line in compose(seen, size, Theme()).text() if " n1  ● up" in line)
+        assert shown_as in row

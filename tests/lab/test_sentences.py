@@ -7,7 +7,8 @@ import pytest
 
 from kvlab.lab.advice import advice
 from kvlab.lab.goals import GOALS
-from kvlab.lab.narrate import happened
+from kvlab.lab.narrate import happened, messages
+from kvlab.lab.view import View
 from kvlab.messages import NodeId, OpId
 from kvlab.stages import STAGES
 from kvlab.trace.events import (
@@ -17,6 +18,7 @@ from kvlab.trace.events import (
     Hinted,
     LinkChanged,
     MessageDropped,
+    NodeFault,
     NodePaused,
     OpEnded,
     OpStarted,
@@ -253,3 +255,52 @@ def test_a_replica_that_lacks_the_key_is_to_be_mended_as_the_stage_does_it() -> 
 def test_an_exchange_of_one_key_is_told_in_the_singular() -> None:
     one = view(births(), [Exchanged(900, N1, N2, 1, 1, 1, 16, (1,))], stage=9)
     assert "1 level deep: 1 bucket and 1 key differed" in happened(one)
+
+
+# -- the reader's own code -------------------------------------------------------------------------
+
+UNWRITTEN = "quorum.py, line 83: QuorumNode.put is not written yet"
+
+
+def raised(outcome: str, trouble: str = UNWRITTEN, kind: str = "put", text: str = "") -> View:
+    """What is seen when the reader's piece has raised this in an operation."""
+    op = OpId("n1.0.1")
+    told: list[AnyEvent] = [
+        OpStarted(300, N1, op, kind, KEY, b"milk"),
+        OpEnded(300, N1, op, kind, KEY, outcome, 0.0, (), "NotWritten", text or trouble),
+        NodeFault(300, N1, trouble),
+    ]
+    return view(births(), told, stage=5, mine="quorum.py")
+
+
+def test_a_piece_that_is_not_written_yet_is_named_with_its_line_and_what_to_do() -> None:
+    seen = raised("failed")
+    assert happened(seen) == f"Your {UNWRITTEN}. Nothing was written."
+    assert advice(seen) == "Press 6 to see the line. Write it, run kvlab check 5, and open the lab again."
+    assert "6" not in advice(msgspec.structs.replace(seen, tab="code"))
+    assert happened(raised("unknown", kind="get")) == f"Your {UNWRITTEN}. Nothing was read."
+
+
+def test_where_some_of_it_was_done_before_the_missing_piece_nobody_is_told_otherwise() -> None:
+    refused = f"the write has to hear from 1 of 1 replicas; n1 refused: {UNWRITTEN}; it is perhaps done"
+    assert happened(raised("unknown", text=refused)) == (
+        f"Your {UNWRITTEN}. The put of cart:42 is perhaps written, perhaps not."
+    )
+
+
+def test_a_bug_in_the_readers_code_is_told_from_one_in_ours() -> None:
+    bug = "quorum.py, line 90: KeyError: 'n9'"
+    assert advice(raised("unknown", bug)).startswith("Press 6 to see the line. Mend it, run kvlab check 5")
+    later: list[AnyEvent] = [NodeFault(900, N2, bug)]
+    seen = view(births(), put(), later, stage=5, mine="quorum.py")
+    assert happened(seen) == f"n2 came to your {bug}: a bug in your code, not bad luck."
+    ours: list[AnyEvent] = [NodeFault(900, N2, "KeyError: 'n9'")]
+    assert "your" not in happened(view(births(), put(), ours, stage=5, mine="quorum.py"))
+    assert "kvlab check" not in advice(view(births(), put(), ours, stage=5, mine="quorum.py"))
+
+
+def test_v_names_what_each_node_has_raised_once() -> None:
+    seen = view(
+        births(), [NodeFault(900, N1, UNWRITTEN), NodeFault(901, N2, UNWRITTEN)], stage=5, mine="quorum.py"
+    )
+    assert f"n1 and n2 raised {UNWRITTEN}." in messages(seen).paragraphs

@@ -12,6 +12,7 @@ from kvlab.lab.draw.hints import marks
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, DIM, GOOD, TEXT, Theme
 from kvlab.lab.view import Shot, View, counted
 from kvlab.messages import Key, NodeId
+from kvlab.stages.pieces import NOT_YET
 from kvlab.trace.events import (
     AnyEvent,
     Delivered,
@@ -123,7 +124,10 @@ def _node_row(canvas: Canvas, y: int, node: Node, view: View, theme: Theme) -> N
     columns += [f"{node.keys:>5} ", f"{size_of(node.bytes):>6} "]
     if not view.simulated:
         columns += [f"{node.port or '':>5} ", f"{node.pid or '':>7} "]
-    note = ", ".join([*marks(view, node.node), *_notes(node)])
+    notes = [*marks(view, node.node), *_notes(node)]
+    if fault := _fault(view, node, canvas.width - 16 - len(", ".join([*notes, ""]))):
+        notes.append(fault)
+    note = ", ".join(notes)
     room = canvas.width - 16 - len(note) + (not note)
     while columns and sum(map(len, columns)) > room:
         columns.pop()  # what is unusual says more
@@ -135,9 +139,17 @@ def _notes(node: Node) -> list[str]:
     notes = [f"weight {node.weight}"] if node.weight != 1 else []
     if node.skew_ms:
         notes.append(f"clock {node.skew_ms / 1000:+g} s")
-    if node.trouble and node.state == "up":
-        notes.append(f"fault: {node.trouble}")
     return notes
+
+
+def _fault(view: View, node: Node, room: int) -> str:
+    """What it has raised; where there is no room for that, a word for it."""
+    if not node.trouble or node.state != "up":
+        return ""
+    if view.is_mine(node.trouble) and node.trouble.endswith(NOT_YET):
+        return "not written yet"
+    in_full = f"fault: {node.trouble}"
+    return in_full if cell_len(in_full) <= room else "fault (v: all)"
 
 
 def network(view: View) -> list[str]:

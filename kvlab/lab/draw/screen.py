@@ -86,17 +86,24 @@ def _too_small(canvas: Canvas, size: Size, theme: Theme) -> Canvas:
 def _header(canvas: Canvas, view: View, theme: Theme) -> None:
     canvas.fill(0, theme.style(TEXT, BAR))
     x = canvas.put(1, 0, "kvlab ", theme.style(ACCENT, BAR, bold=True))
-    between = theme.glyphs.between
-    x = canvas.put(x + 1, 0, f"stage {view.stage.number} {between} {view.stage.name}", theme.style(TEXT, BAR))
     badge = f" {view.moment.badge} "
+    stage, mine = f"stage {view.stage.number}", f"   your {view.mine}" if view.mine else ""
+    name = f" {theme.glyphs.between} {view.stage.name}"
+    up = len(view.in_state("up"))
+    alive = f"{up}/{len(view.nodes)} up"
+    room = canvas.width - x - 1 - len(stage) - 3 - len(alive) - len(badge) - 1
+    if len(name) + len(mine) > room:  # whose code runs says more
+        name = ""
+    x = canvas.put(x + 1, 0, stage + name, theme.style(TEXT, BAR))
+    if mine:
+        x = canvas.put(x, 0, fit(mine, room, theme.glyphs.more), theme.style(ACCENT, BAR, bold=True))
     if view.stage.replicated and x + 30 + len(badge) < canvas.width:
         zones = len({node.zone for node in view.nodes})
         where = f" in {zones} zones" if zones > 1 and canvas.width >= 100 else ""
         copies = "copy" if view.n == 1 else "copies"
         x = canvas.put(x + 3, 0, f"{view.n} {copies} of a key{where}", theme.style(TEXT, BAR))
-    up = len(view.in_state("up"))
     well = up == len(view.nodes)
-    x = canvas.put(x + 3, 0, f"{up}/{len(view.nodes)} up", theme.style(GOOD if well else BAD, BAR, bold=True))
+    x = canvas.put(x + 3, 0, alive, theme.style(GOOD if well else BAD, BAR, bold=True))
     if view.lost and x + 24 < canvas.width - len(badge):
         canvas.put(x + 3, 0, f"{view.lost} events lost", theme.style(BAD, BAR))
     colour = GOOD if view.moment.kind == "live" and not view.moment.behind else ACCENT
