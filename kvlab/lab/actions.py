@@ -336,12 +336,12 @@ ACTIONS = (
     Action(
         key="up", name="upwards", label="up", tabs=("data", "messages", "load"),
         why_not=_nothing_to_choose, in_footer=False,
-        help="data, messages: choose another one; load: more or fewer operations a second",
+        help="data, messages: choose another one; load: a lower or higher rate",
     ),
     Action(
         key="down", name="downwards", label="choose", typed="down", tabs=("data", "messages", "load"),
         why_not=_nothing_to_choose,
-        help="data, messages: choose another one; load: more or fewer operations a second",
+        help="data, messages: choose another one; load: a lower or higher rate",
     ),
     Action(
         key="enter", name="deliver", label="deliver", tabs=("messages",),
@@ -377,25 +377,25 @@ ACTIONS = (
     ),
     Action(
         key="space", name="pause_view", label="hold", label_now=_held_label,
-        help="hold time, or go on; real processes go on meanwhile, and +n counts events",
+        help="hold time, or go on; processes go on: PAUSED +49 is 49 events since",
     ),
     Action(
         key="n", name="step", label="step", why_not=_no_step,
-        help="a step on, or back: a message or a timer of the simulator, an event of the log",
+        help="a step on, or back: in the simulator one message or timer, else one event",
     ),
     Action(
         key="b", name="step_back", label="back", why_not=_not_ready,
-        help="a step on, or back: a message or a timer of the simulator, an event of the log",
+        help="a step on, or back: in the simulator one message or timer, else one event",
     ),
     Action(
         key="less_than_sign", shown_key="<", name="previous", label="previous", why_not=_not_ready,
         in_footer=False,
-        help="back, or on, to what somebody would tell of: the simulator runs to what is not yet",
+        help="back, or on, to what somebody would tell of; the simulator runs there",
     ),
     Action(
         key="greater_than_sign", shown_key=">", name="following", label="next", why_not=_no_later,
         in_footer=False,
-        help="back, or on, to what somebody would tell of: the simulator runs to what is not yet",
+        help="back, or on, to what somebody would tell of; the simulator runs there",
     ),
     Action(
         key="home", shown_key="Home", name="start", label="start", why_not=_not_ready, in_footer=False,
@@ -408,7 +408,7 @@ ACTIONS = (
     ),
     Action(
         key="slash", shown_key="/", name="go_to", label="go to", typed="goto WHERE", why_not=_not_ready,
-        in_footer=False, help="go to 12.4s, to +2s, to step 41, or to what has a word in it, as: kill n3",
+        in_footer=False, help="go to 12.4s, to +2s, to step 41, or to a line or event: kill n3",
     ),
     Action(
         key="minus", shown_key="-", name="slower", label="slower", why_not=_no_speed, in_footer=False,

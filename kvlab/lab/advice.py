@@ -51,7 +51,8 @@ def _looking_back(view: View) -> str:
     at = view.moment
     match at.kind:
         case "live":
-            return "The past. n and b are steps, < and > what happened; space goes on."
+            since = at.end - at.place
+            return f"+{since} events since. n and b are steps, < and > what happened; space goes on."
         case "sim" if at.again is not None:
             return f"All up to step {at.step} is done again; the branch begins there."
         case "sim":

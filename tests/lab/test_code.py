@@ -149,7 +149,8 @@ def test_where_no_line_is_at_work_the_file_is_shown_all_the_same(size: tuple[int
         "chapters/04_replication/placement.py", "import kvlab\n\n\ndef preference_list(ring):\n    ...\n"
     )
     screen = drawn(view(births(), put(), stage=4, source=pure), size)
-    assert any("No line of this file is at work" in line for line in screen)
+    words = " ".join(" ".join(line.split("│")[0] for line in screen).split())
+    assert "what calls it did this, or the world itself." in words
     assert any(line.startswith("    4  def preference_list(ring):") for line in screen)
 
 
@@ -191,6 +192,9 @@ def test_before_the_first_operation_the_file_is_there_to_be_read() -> None:
     lines = drawn(view(births(), stage=5, source=TINY))
     assert "press w to write" in lines[3]
     assert any("class TinyNode:" in line for line in lines)
+    header = '"""Stage 5, quorum: W replicas accept a write, R answer a read, and what else there is."""'
+    lines = drawn(view(births(), stage=5, source=parsed("long.py", header + "\n")), (80, 24))
+    assert header in " ".join(" ".join(lines).split())
 
 
 def test_without_a_file_the_tab_says_so() -> None:

@@ -31,9 +31,11 @@ from tests.lab.stories import (
     behind,
     births,
     conflict,
+    copy_of,
     cut,
     death,
     found_out,
+    held,
     late_put,
     loaded,
     mended,
@@ -43,6 +45,7 @@ from tests.lab.stories import (
     stood_in,
     under_way,
     view,
+    written,
 )
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -315,8 +318,10 @@ def test_the_pages_of_help_name_every_key_once(size: tuple[int, int]) -> None:
     pages = help_pages(view(births()), size)
     read = [compose(view(births(), help=i + 1), size, Theme()).text() for i in range(pages)]
     drawn = "\n".join(row for page in read for row in page)
+    words = " ".join(drawn.split())
     for action in ACTIONS:
         assert drawn.count(f"  {action.help[:40]}") == 1, action.help
+        assert action.help in words  # to its end, in two lines if need be
 
 
 @pytest.mark.parametrize("topic", ["", *USAGE])
@@ -395,3 +400,14 @@ def test_a_node_that_came_to_what_is_not_written_says_so_in_its_row_uncut(size: 
         seen = view(births(), put(), told, stage=5, mine="quorum.py")
         row = next(line for line in compose(seen, size, Theme()).text() if " n1  ● up" in line)
         assert shown_as in row
+
+
+def test_siblings_beside_the_strip_are_named_or_counted_never_cut() -> None:
+    short = "\n".join(compose(view(births(), conflict(), stage=6), (80, 24), Theme()).text())
+    assert "milk and bread" in short
+    one, two = written("n3", 1, b"strawberry jam"), written("n4", 1, b"marmalade")
+    both = copy_of(one, two, seen="n3:1 n4:1")
+    held_by = [held(node, both, 400 + i) for i, node in enumerate(("n2", "n3", "n4"))]
+    row = compose(view(births(), held_by, stage=6), (80, 24), Theme()).text()[6]
+    assert row.count("2 values") == 3
+    assert "…" not in row

@@ -126,6 +126,20 @@ def test_a_stand_in_says_for_whom() -> None:
     assert "for n3" in row(drawn(view(births(), told, stage=8)), "n5 ", "█")
 
 
+def test_who_asked_in_anothers_place_is_named_in_full() -> None:
+    op, n11 = OpId("n1.0.1"), NodeId("n11")
+    told: list[AnyEvent] = [
+        Sent(300.1, N1, "a", n11, "Forward", 60, op),
+        Delivered(300.9, n11, "a", N1, "Forward", op),
+        Sent(301.1, n11, "c", N3, "KeepHint", 60, op),
+        Delivered(302, N3, "c", n11, "KeepHint", op),
+        Hinted(302.1, N3, NodeId("n10"), KEY, "kept", 1, op),
+        Sent(302.5, N3, "d", n11, "Kept", 20, op, "c"),
+        Delivered(303, n11, "d", N3, "Kept", op),
+    ]
+    assert "for n10 by n11" in row(drawn(view(births(12), told, stage=8, nodes=12), (80, 24)), "n3 ", "█")
+
+
 def test_what_a_coordinator_does_as_a_replica_is_a_question_to_itself() -> None:
     told = [event for event in put() if not isinstance(event, Stored)]
     mine: list[AnyEvent] = [Stored(300.3, N1, KEY, b"milk", 1, 75, OpId("n1.0.1"))]

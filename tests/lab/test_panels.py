@@ -25,6 +25,7 @@ from tests.lab.stories import (
     death,
     doubt,
     found_out,
+    held,
     mended,
     mirrored,
     put,
@@ -225,8 +226,10 @@ def test_under_the_goal_stands_what_the_stage_adds_as_it_is_now() -> None:
     shares = [int(word[:-1]) for word in row_of(view(births(), stage=3)).split() if word.endswith("%")]
     assert len(shares) == 5
     assert 97 <= sum(shares) <= 103
-    assert "all of them, in vain" in row_of(view(births(), death("n3", 300)))
-    assert "3 of the 3 replicas of cart:42 are up" in row_of(view(births()))
+    assert "2 of 3 replicas of the key are up: a write waits for all, in vain" in row_of(
+        view(births(), death("n3", 300))
+    )
+    assert "3 of 3 replicas of the key are up" in row_of(view(births()))
     assert row_of(view(births(), stage=5)) == (
         "QUORUM N=3 R=2 W=2  R + W > N: every read meets the last write at one replica"
     )
@@ -244,6 +247,41 @@ def test_under_the_goal_stands_what_the_stage_adds_as_it_is_now() -> None:
     seen = view(births(), mended(), stage=9)
     assert "n4  and  n3  3 keys differed, found with 2.4 KB" in row_of(seen)
     assert "have compared theirs: the same" in row_of(view(births(), mended(), stage=9, now_ms=99_000.0))
+
+
+def at_80(seen: View) -> str:
+    """The same row in the window that most people have."""
+    return drawn(seen, "cluster", (80, 16)).splitlines()[1].strip()
+
+
+def test_at_80_columns_what_the_stage_adds_is_never_cut() -> None:
+    """With a long key and long values, and in the middle of a cut, when everybody misses somebody."""
+    sides: tuple[tuple[str, ...], ...] = (("n1", "n2"), ("n3", "n4", "n5"))
+    told = [
+        doubt(dead, 3000, "failed", *side)
+        for side in sides for dead in ("n1", "n2", "n3", "n4", "n5") if dead not in side
+    ]  # fmt: skip
+    assert " ".join(at_80(view(births(), *told, stage=7)).split()) == (
+        "GOSSIP n1 n2 failed for 3 n3 n4 n5 failed for 2"
+    )
+    half = at_80(view(births(), *told[:2], stage=7))
+    assert " ".join(half.split()) == "GOSSIP n3 n4 failed for 2, alive for 2"
+    everybody = [doubt(f"n{i}", 3000, "failed", "n1" if i > 1 else "n2") for i in range(1, 13)]
+    some = everybody + [doubt(f"n{i}", 3000, "suspect", "n3") for i in range(4, 8)]
+    many = view(births(12), *some, stage=7, nodes=12)
+    assert " ".join(at_80(many).split()) == "GOSSIP n1 n2 n3 n4 n5 n6 n7 n8 n9 n10 n11 n12 failed"
+    odd = [*everybody[:10], doubt("n11", 3000, "suspect", "n1"), doubt("n12", 3000, "suspect", "n1")]
+    both_kinds = view(births(12), *odd, stage=7, nodes=12)
+    assert at_80(both_kinds).endswith("n9 n10  failed  n11 n12  suspected")
+    assert "GOSSIP  12 nodes missed by somebody" in drawn(both_kinds, "cluster", (60, 16))
+    one, two = written("n3", 1, b"a long value"), written("n4", 1, b"another long")
+    both = held("n3", copy_of(one, two, seen="n3:1 n4:1"), 401)
+    assert at_80(view(births(), [both], stage=6, conflicts=3)) == (
+        "SIBLINGS  2 values stay, for no writer had seen the other; 2 other keys too"
+    )
+    for number in range(2, 10):
+        for dead in ((), (death("n3", 300),), (death("n3", 300), death("n4", 301))):
+            assert "…" not in at_80(view(births(3 if number == 2 else 5), *dead, stage=number, nodes=5))
 
 
 def test_siblings_of_another_key_are_counted_where_the_one_shown_has_none() -> None:
@@ -283,8 +321,10 @@ def test_beside_simulated_nodes_which_have_no_ports_the_latency_and_the_log_are_
 
 
 def test_in_a_narrow_window_nothing_of_stages_1_and_2_is_cut_off() -> None:
-    lost = drawn(view(births(1), death("n1", 300), stage=1, nodes=1), "cluster", (80, 16))
-    assert "its dict is gone: nothing was on a disk" in lost
+    for simulated in (False, True):
+        dead = view(births(1), death("n1", 300), stage=1, nodes=1, simulated=simulated)
+        lost = " ".join(word for word in drawn(dead, "cluster", (80, 16)).split() if word != "│")
+        assert "its dict is gone: nothing was on a disk" in lost
     three = drawn(view(births(3), mirrored(), stage=2, nodes=3), "cluster", (80, 16)).splitlines()
     at = next(i for i, line in enumerate(three) if line.count("cart:42") == 3)
     assert three[at + 1].split()[:3] == ["milk", "bread", "bread"]

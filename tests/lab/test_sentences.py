@@ -8,7 +8,7 @@ import pytest
 from kvlab.lab.advice import advice
 from kvlab.lab.goals import GOALS
 from kvlab.lab.narrate import happened, messages
-from kvlab.lab.view import View
+from kvlab.lab.view import Moment, View
 from kvlab.messages import NodeId, OpId
 from kvlab.stages import STAGES
 from kvlab.trace.events import (
@@ -304,3 +304,11 @@ def test_v_names_what_each_node_has_raised_once() -> None:
         births(), [NodeFault(900, N1, UNWRITTEN), NodeFault(901, N2, UNWRITTEN)], stage=5, mine="quorum.py"
     )
     assert f"n1 and n2 raised {UNWRITTEN}." in messages(seen).paragraphs
+
+
+def test_what_the_number_beside_paused_counts_is_said_where_it_is_seen() -> None:
+    past = Moment(held=True, behind=True, place=16, end=123_472)
+    assert past.badge == "PAUSED +123456"
+    told = advice(view(births(), put(), moment=past))
+    assert told.startswith("+123456 events since")
+    assert len(told) <= 78

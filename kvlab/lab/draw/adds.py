@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import reduce
+
+from rich.cells import cell_len
 
 from kvlab.core import clocks
 from kvlab.lab.draw.canvas import shown
@@ -18,8 +21,9 @@ FOUND_MS = 10_000
 """For so long it is told that two trees differed, rather than that others are equal."""
 
 
-def adds(view: View, theme: Theme) -> Line:
-    """A title and what there is to say; () at the start, and in stage 1, whose one dict is the picture."""
+def adds(view: View, width: int, theme: Theme) -> Line:
+    """A title and what there is to say in so many columns; () at the start, and in stage 1, whose one dict is
+    the picture."""
     if view.stage.nodes_max == 1 or not view.ready:
         return ()
     match view.stage.number:
@@ -32,14 +36,20 @@ def adds(view: View, theme: Theme) -> Line:
         case 5:
             title, bits = f"QUORUM N={view.n} R={view.r} W={view.w}", _quorum(view)
         case 6:
-            title, bits = "SIBLINGS", _siblings(view)
+            title, bits = "SIBLINGS", _first_that_fits(_siblings(view), width - 10)
         case 7:
-            title, bits = "GOSSIP", _gossip(view, theme)
+            title, bits = "GOSSIP", _first_that_fits(_gossip(view, theme), width - 8)
         case 8:
             title, bits = "HINTS", _hints(view, theme)
         case _:
             title, bits = "TREES", _trees(view, theme)
     return (Bit(title, ACCENT, bold=True), Bit("  "), *bits)
+
+
+def _first_that_fits(lines: list[Line], width: int) -> Line:
+    """The fullest of these that has room; the last if none has."""
+    fits = (line for line in lines if cell_len("".join(bit.text for bit in line).rstrip()) < width)
+    return next(fits, lines[-1])
 
 
 def _choice(view: View) -> Line:
@@ -65,11 +75,11 @@ def _shares(view: View, theme: Theme) -> Line:
 
 def _copies(view: View) -> Line:
     up = _homes_up(view)
-    of = f"{up} of the {len(view.homes)} replicas of {shown(view.key, 12)} {'is' if up == 1 else 'are'} up"
+    of = f"{up} of {len(view.homes)} replicas of the key {'is' if up == 1 else 'are'} up"
     if view.w == 1:
         return (Bit(f"{of}; a write trusts the first that has it", TEXT if up else BAD),)
     if up < len(view.homes):
-        return (Bit(f"{of}: a write waits for all of them, in vain", BAD, bold=True),)
+        return (Bit(f"{of}: a write waits for all, in vain", BAD, bold=True),)
     return (Bit(f"{of}; a write waits for them all"),)
 
 
@@ -86,7 +96,8 @@ def _quorum(view: View) -> Line:
     return (Bit("R + W <= N: a read may miss the last write", ACCENT),)
 
 
-def _siblings(view: View) -> Line:
+def _siblings(view: View) -> list[Line]:
+    """The same in more and in fewer words."""
     copies = [held.copy for held in view.holdings if isinstance(held.copy, Siblings)]
     values = reduce(clocks.merged, copies).values if copies else ()
     others = view.conflicts - (len(values) > 1)
@@ -94,16 +105,21 @@ def _siblings(view: View) -> Line:
     if len(values) > 1:
         both = "both" if len(values) == 2 else "all"
         names = " and ".join(shown(value, 12) for value in values)
-        return (Bit(f"{both} stay: {names}, for no writer had seen the other{more}", ACCENT, bold=True),)
+        told = [f"{both} stay: {names}", f"{len(values)} values stay"]
+        why = ", for no writer had seen the other"
+        texts = (told[0] + why + more, told[1] + why + more, told[1] + more)
+        return [(Bit(text, ACCENT, bold=True),) for text in texts]
     if others > 0:
-        return (Bit(f"of {counted(others, 'key')}: 3 shows which", ACCENT),)
-    return (Bit("none: whoever wrote had seen what the write replaces"),)
+        return [(Bit(f"of {counted(others, 'key')}: 3 shows which", ACCENT),)]
+    return [(Bit("none: whoever wrote had seen what the write replaces"),)]
 
 
-def _gossip(view: View, theme: Theme) -> Line:
-    """Who is taken for anything but alive, and by how many."""
+def _gossip(view: View, theme: Theme) -> list[Line]:
+    """Who is taken for anything but alive, and by how many; then in fewer words; then without names."""
     observers = [node for node in view.nodes if node.state in ("up", "paused")]
-    bits: list[Bit] = []
+    full: dict[tuple[str, str], list[NodeId]] = {}
+    without_alive: dict[tuple[str, str], list[NodeId]] = {}
+    short: dict[tuple[str, str], list[NodeId]] = {}
     for node in view.nodes:
         beliefs = [one.beliefs.get(node.node, "alive") for one in observers if one.node != node.node]
         failed, suspect = beliefs.count("failed"), beliefs.count("suspect")
@@ -111,13 +127,26 @@ def _gossip(view: View, theme: Theme) -> Line:
             continue
         told = [f"failed for {failed}"] if failed else []
         told += [f"suspected by {suspect}"] if suspect else []
+        colour = BAD if failed else ACCENT
+        without_alive.setdefault((", ".join(told), colour), []).append(node.node)
         alive = len(beliefs) - failed - suspect
         told += [f"alive for {alive}"] if alive else []
-        bits += [
-            badge(node.node, view, theme),
-            Bit(f" {', '.join(told)}  ", BAD if failed else ACCENT, bold=True),
-        ]
-    return tuple(bits) or (Bit("everybody takes everybody for alive"),)
+        full.setdefault((", ".join(told), colour), []).append(node.node)
+        short.setdefault(("failed" if failed else "suspected", colour), []).append(node.node)
+    if not full:
+        return [(Bit("everybody takes everybody for alive"),)]
+    missed = sum(map(len, full.values()))
+    summary = (Bit(f"{counted(missed, 'node')} missed by somebody", BAD, bold=True),)
+    return [*(_believed(told, view, theme) for told in (full, without_alive, short)), summary]
+
+
+def _believed(told: Mapping[tuple[str, str], Sequence[NodeId]], view: View, theme: Theme) -> Line:
+    """Those of whom the same is told stand together."""
+    bits: list[Bit] = []
+    for (text, colour), names in told.items():
+        bits += [badge(name, view, theme) for name in names]
+        bits.append(Bit(f" {text}  ", colour, bold=True))
+    return tuple(bits)
 
 
 def _hints(view: View, theme: Theme) -> Line:

@@ -37,7 +37,7 @@ def draw(view: View, size: Size, theme: Theme) -> Canvas:
     if top:
         _goal(canvas, view, theme)
     if view.stage.nodes_max > 1:
-        put(canvas, 1, top, cut(adds(view, theme), width, theme), theme)
+        put(canvas, 1, top, cut(adds(view, width, theme), width, theme), theme)
         top += 1
     below: Size = (width, height - top)
     left: Size = (width - max(panels.row_of_nodes(view) + 3, width * 2 // 5), height - top)

@@ -7,7 +7,7 @@ answer to (lab/source.py). The methods around it stay bright, the rest of the fi
 from __future__ import annotations
 
 from kvlab.lab.draw import panels
-from kvlab.lab.draw.canvas import Canvas, Size, fit
+from kvlab.lab.draw.canvas import Canvas, Size, fit, wrapped
 from kvlab.lab.draw.operation import window
 from kvlab.lab.draw.panels import Piece
 from kvlab.lab.draw.text import paragraphs
@@ -51,8 +51,7 @@ def _whole(source: Source, size: Size, theme: Theme) -> Canvas:
     canvas.put(1, 0, "CODE  ", theme.style(DIM))
     canvas.put(7, 0, source.path, theme.style(TEXT, bold=True))
     canvas.put(1, 1, "press w to write: the line at work is marked then", theme.style(DIM))
-    for number in range(1, min(size[1] - 2, len(source.lines) + 1)):
-        _line(canvas, number + 2, source, number, marked=False, bright=True, theme=theme)
+    _to_the_end(canvas, 3, source, 1, theme)
     return canvas
 
 
@@ -73,8 +72,10 @@ def _code(
         )
     if found is None:
         note = "No line of this file is at work just now: what calls it did this, or the world itself."
-        canvas.put(1, 2, fit(note, width - 2, theme.glyphs.more), theme.style())
-        _from_the_first_method(canvas, source, theme)
+        lines = wrapped(note, width - 2)
+        for y, line in enumerate(lines, start=2):
+            canvas.put(1, y, line, theme.style())
+        _from_the_first_method(canvas, 3 + len(lines), source, theme)
         return canvas
     _lines_around(canvas, source, found.line, theme)
     return canvas
@@ -91,13 +92,18 @@ def _header(canvas: Canvas, source: Source, found: Place | None, theme: Theme) -
     canvas.put(x + 2, 0, where, theme.style(ACCENT, bold=True))
 
 
-def _from_the_first_method(canvas: Canvas, source: Source, theme: Theme) -> None:
+def _from_the_first_method(canvas: Canvas, y: int, source: Source, theme: Theme) -> None:
     """A piece that only computes is never at work when a message is sent; whose it is wants to see it all the
     same."""
     first = min((method.first for method in source.methods), default=1)
-    for y, number in enumerate(range(first, len(source.lines) + 1), start=4):
+    _to_the_end(canvas, y, source, first, theme)
+
+
+def _to_the_end(canvas: Canvas, y: int, source: Source, first: int, theme: Theme) -> None:
+    """The file from this line on, as far as it fits; what is too long goes on in the next row."""
+    for number in range(first, len(source.lines) + 1):
         if y < canvas.height:
-            _line(canvas, y, source, number, marked=False, bright=True, theme=theme)
+            y = _line(canvas, y, source, number, marked=False, bright=True, whole=True, theme=theme)
 
 
 def _lines_around(canvas: Canvas, source: Source, line: int, theme: Theme) -> None:
@@ -119,9 +125,18 @@ def _lines_around(canvas: Canvas, source: Source, line: int, theme: Theme) -> No
 
 
 def _line(
-    canvas: Canvas, y: int, source: Source, number: int, *, marked: bool, bright: bool, theme: Theme
+    canvas: Canvas,
+    y: int,
+    source: Source,
+    number: int,
+    *,
+    marked: bool,
+    bright: bool,
+    theme: Theme,
+    whole: bool = False,
 ) -> int:
-    """One line, cut at the edge; the marked one goes on in the next row. Returns the row after it."""
+    """One line, cut at the edge; the marked one goes on in the next row, as does a `whole` one. Returns the
+    row after it."""
     ground = MARK if marked else BACKGROUND
     if marked:
         canvas.fill(y, theme.style(TEXT, ground))
@@ -130,8 +145,8 @@ def _line(
     left = x
     for text, role in source.lines[number - 1]:
         style = theme.style(ROLES[role] if bright else FAINT, ground, bold=marked)
-        room = max(0, canvas.width - x - 1)
-        if marked and len(text) > room:
+        while (marked or whole) and len(text) > (room := max(0, canvas.width - x - 1)):
+            room = text.rfind(" ", 0, room) + 1 or room
             canvas.put(x, y, text[:room], style)
             y += 1
             canvas.fill(y, theme.style(TEXT, ground))

@@ -340,8 +340,9 @@ def store(view: View, size: Size, theme: Theme) -> Canvas:
     if 17 + len(held) < width:
         canvas.put(17, 1, held, theme.style())
     else:
-        canvas.put(2, 2, fit(held, width - 3, theme.glyphs.more), theme.style())
-        top = 4
+        for line in wrapped(held, width - 3):
+            canvas.put(2, top - 1, line, theme.style())
+            top += 1
     canvas.put(2, top, "ONE DICT, the last written first", theme.style(DIM))
     room = height - top - 2
     newest = list(reversed(view.items))

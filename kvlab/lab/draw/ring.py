@@ -299,10 +299,13 @@ Label: TypeAlias = tuple[NodeId, str, str, str]
 def _homes(view: View, text: str, at: int, width: int, theme: Theme) -> tuple[list[int], list[Label]]:
     """The home replicas, with as much about them as there is room for; the columns of `text` and of each."""
     held = at_homes(view)
-    for zones, cells in ((True, 14), (True, 6), (False, 14), (False, 6), (True, 0), (False, 0)):
+    values_at = {one.node: one.values for one in view.holdings if one.place}
+    for zones, cells in ((True, 24), (True, 14), (True, 8), (False, 14), (False, 8), (True, 0), (False, 0)):
         homes: list[Label] = []
         for home in view.homes:
             what, colour = held.get(home, ("", TEXT))
+            if len(values := values_at.get(home, ())) > 1 and cell_len(what) > cells:
+                what = f"{len(values)} values"
             what = f" {fit(what, cells, theme.glyphs.more)} " if what and cells else ""
             homes.append((home, f" {_with_zone(view, home, theme) if zones else home} ", what, colour))
         lengths = [len(text), *(cell_len(label) + cell_len(what) for _, label, what, _ in homes)]

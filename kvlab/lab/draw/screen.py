@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import accumulate, groupby
+from typing import TypeAlias
 
 from kvlab.lab import actions
 from kvlab.lab.actions import TAB_ACTIONS
@@ -159,21 +160,47 @@ def _tabs(canvas: Canvas, y: int, view: View, theme: Theme) -> None:
 # -- help ----------------------------------------------------------------------------------------
 
 
+HelpRow: TypeAlias = tuple[str, list[str], bool]
+"""Keys, what they do in as many lines as that takes, and whether none of them can be used now."""
+
+
+def _help_rows(view: View, width: int) -> list[HelpRow]:
+    rows: list[HelpRow] = []
+    for text, actions_of_row in groupby(actions.of(view), lambda action: action.help):
+        group = list(actions_of_row)
+        keys = [one.shown_key or one.key for one in group]
+        shown_keys = " ".join(keys) if len(keys) < 3 else f"{keys[0]} - {keys[-1]}"
+        rows.append((shown_keys, wrapped(text, width - 10), all(one.refusal(view) for one in group)))
+    return rows
+
+
+def _help_paged(rows: list[HelpRow], height: int) -> list[list[HelpRow]]:
+    """One page if all fit; else pages that have a line below them for what is left."""
+    if sum(len(lines) for _, lines, _ in rows) <= height:
+        return [rows]
+    pages: list[list[HelpRow]] = [[]]
+    left = height - 1
+    for row in rows:
+        if len(row[1]) > left and pages[-1]:
+            pages.append([])
+            left = height - 1
+        pages[-1].append(row)
+        left -= len(row[1])
+    return pages
+
+
 def _help(view: View, size: Size, theme: Theme) -> Canvas:
-    """The keys, one a row, and what they do; as many of them as fit, the others one `?` further on."""
+    """The keys and what they do; as many of them as fit, the others one `?` further on."""
     width, height = size
     canvas = Canvas(size, theme.style())
-    rows = [list(group) for _, group in groupby(actions.of(view), lambda action: action.help)]
-    first = (view.help - 1) * (height - 1) if len(rows) > height else 0
-    shown_rows = rows[first : first + height - (len(rows) > height)]
-    for y, group in enumerate(shown_rows):
-        action, refusal = group[0], all(one.refusal(view) for one in group)
-        keys = [one.shown_key or one.key for one in group]
-        text = " ".join(keys) if len(keys) < 3 else f"{keys[0]} - {keys[-1]}"
-        canvas.put(0, y, f"{text:>7}", theme.style(DEAD if refusal else ACCENT, bold=not refusal))
-        text = fit(action.help, width - 10, theme.glyphs.more)
-        canvas.put(9, y, text, theme.style(DIM if refusal else TEXT))
-    if (left := len(rows) - first - len(shown_rows)) > 0:
+    pages = _help_paged(_help_rows(view, width), height)
+    y = 0
+    for keys, lines, refused in pages[min(view.help, len(pages)) - 1]:
+        canvas.put(0, y, f"{keys:>7}", theme.style(DEAD if refused else ACCENT, bold=not refused))
+        for line in lines:
+            canvas.put(9, y, line, theme.style(DIM if refused else TEXT))
+            y += 1
+    if left := sum(map(len, pages[view.help :])):
         canvas.put(
             1, height - 1, f"{theme.glyphs.more} {counted(left, 'row')} more: press ?", theme.style(DIM)
         )
@@ -182,9 +209,8 @@ def _help(view: View, size: Size, theme: Theme) -> Canvas:
 
 def help_pages(view: View, size: Size) -> int:
     """In how many pages the keys are told in a window of this size."""
-    rows = len({action.help for action in actions.of(view)})
     height = size[1] - 3 - _footer_rows(view, size[0])
-    return 1 if rows <= height else -(-rows // max(1, height - 1))
+    return len(_help_paged(_help_rows(view, size[0]), height))
 
 
 def _cut_off(canvas: Canvas, needed: int, theme: Theme) -> None:

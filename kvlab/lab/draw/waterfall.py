@@ -12,8 +12,8 @@ from kvlab.lab.draw.theme import ACCENT, BAD, DIM, FAINT, GOOD, TEXT, Theme
 from kvlab.lab.questions import Question, ended, enough, need, questions_of
 from kvlab.lab.view import Shot, View, counted
 
-LABEL = 17
-"""Columns before the axis."""
+LABEL = 20
+"""Columns before the axis: for n10 by n11."""
 WORDS = 26
 """Columns after it."""
 TICKS_MAX = 5
