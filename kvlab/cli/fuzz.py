@@ -32,6 +32,7 @@ from kvlab.check.claims import GUARANTEES, UNDER_WAY_MS_MAX, Fault
 from kvlab.check.history import CheckerFailed
 from kvlab.cli.say import say
 from kvlab.config import ClusterConfig
+from kvlab.course.page import UNBROKEN, sentences
 from kvlab.errors import UserError
 from kvlab.fuzz.judge import Judged, Kind, broken, checker_failed, judge_seed, of_report
 from kvlab.fuzz.plan import Plan, plan
@@ -254,8 +255,9 @@ class _Fuzz:
         if self.as_json:
             print(json.dumps({"type": "failure", **told(small), "replay": replay}), flush=True)
         else:
+            # As wide as the terminal, and not as one reads with ease: it is the diagram that takes the room.
             columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            print(counterexample(small, replay, columns), end="\n\n")
+            click.echo(sentences(counterexample(small, replay, columns), columns or UNBROKEN) + "\n")
 
     def _ours(self, bad: Judged) -> None:
         """It is we who failed, and whoever is to mend that needs what we failed over."""
