@@ -12,7 +12,17 @@ from kvlab.lab.draw.waterfall import Axis
 from kvlab.lab.questions import Question, enough, questions_of
 from kvlab.lab.view import View
 from kvlab.messages import NodeId, OpId
-from kvlab.trace.events import AnyEvent, Delivered, Hinted, MessageDropped, OpEnded, Repaired, Sent, Stored
+from kvlab.trace.events import (
+    AnyEvent,
+    Delivered,
+    Hinted,
+    MessageDropped,
+    OpEnded,
+    OpStarted,
+    Repaired,
+    Sent,
+    Stored,
+)
 from tests.lab.stories import KEY, births, late_put, put, repaired_get, view
 
 N1, N2, N3, N4, N5 = (NodeId(f"n{i}") for i in range(1, 6))
@@ -249,3 +259,18 @@ def test_an_answer_that_was_waited_for_is_decisive_whatever_the_cluster_asks_for
     waited_for = enough(seen.op, questions_of(seen.op), 1)
     assert waited_for is not None
     assert waited_for.node == N2
+
+
+def test_why_an_operation_has_failed_is_told_to_its_end_where_events_leave_room() -> None:
+    """It says what a client may assume, and what to do."""
+    op = OpId("n1.0.1")
+    why = (
+        "n1 takes no writes: n2 and n3 cannot be told of them, and would go on answering with the old value. "
+        "Nothing was written. It will be possible again a moment after all of them are heard from"
+    )
+    told: list[AnyEvent] = [
+        OpStarted(300.0, N1, op, "put", KEY, b"milk"),
+        OpEnded(300.0, N1, op, "put", KEY, "failed", 0.0, (), "WritesLocked", why),
+    ]
+    lines = drawn(view(births(3), told, stage=2, nodes=3), (80, 24))
+    assert why in " ".join(" ".join(lines).split())

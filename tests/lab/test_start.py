@@ -18,6 +18,7 @@ from kvlab.lab.canvas_widget import LabCanvas
 from kvlab.lab.crash import LabCrashed, crashed
 from kvlab.lab.draw.start import Known, compose, next_stage
 from kvlab.lab.draw.theme import Theme
+from kvlab.lab.goals import BRIEFLY, GOALS
 from kvlab.lab.start import StartApp
 from kvlab.stages import STAGES
 from kvlab.trace.recording import Recording
@@ -43,6 +44,28 @@ def test_all_nine_stages_stand_there_one_a_line(size: tuple[int, int], theme: Th
     assert {sum(map(cell_len, row)) for row in canvas.chars} == {size[0]}
     assert any(row.startswith("  broken") for row in drawn)
     assert not theme.ascii or all(row.isascii() for row in drawn)
+
+
+EXERCISES_OF = {number: dict.fromkeys(EXERCISES, False) for number in range(1, 10)}
+
+
+@pytest.mark.parametrize("exercises", [{}, EXERCISES_OF], ids=["without", "workspace"])
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40), (200, 60)])
+def test_nothing_that_is_said_of_a_stage_is_cut(
+    size: tuple[int, int], exercises: dict[int, dict[str, bool]]
+) -> None:
+    """Of all nine the same is told, and of the chosen one everything that there is room for."""
+    for at in range(1, 10):
+        drawn = compose(Known(OPENED, exercises), at, size, Theme()).text()
+        assert "…" not in "".join(drawn)
+        words = " ".join(" ".join(drawn).split())
+        if size[1] >= 24:
+            assert GOALS[at] in words
+            assert not exercises or "--mine is this stage with your code in it" in words
+    rows = drawn[4:13]
+    for texts in (GOALS, BRIEFLY):
+        told = [texts[number] in row for number, row in enumerate(rows, start=1)]
+        assert all(told) or not any(told)
 
 
 def test_it_says_where_to_go_on() -> None:

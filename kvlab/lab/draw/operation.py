@@ -52,7 +52,8 @@ def _one(view: View, op: Shot, size: Size, theme: Theme) -> Canvas:
     if fall >= 3:
         canvas.paste(0, y, waterfall(view, (width, fall), theme))
         y += fall
-    for text, colour in outcome(view, op, width - 2, 3 if height >= 22 else 2, theme):
+    room = height - y - 1 - len(op.events)  # what no event needs
+    for text, colour in outcome(view, op, width - 2, max(room, 3 if height >= 22 else 2), theme):
         canvas.put(1, y, text, theme.style(colour, bold=True))
         y += 1
     y += height - y > 14

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from rich.cells import cell_len
 
-from kvlab.lab.draw.canvas import Canvas, Row, Size, fit, shortened, wrapped
+from kvlab.lab.draw.canvas import Canvas, Row, Size, shortened, wrapped
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAR, DIM, GOOD, TEXT, Theme
+from kvlab.lab.goals import BRIEFLY, GOALS
 from kvlab.stages import STAGES, Stage, find
 
 WIDTH_MIN, HEIGHT_MIN = 60, 20
@@ -113,9 +115,17 @@ def _stage_row(canvas: Canvas, y: int, stage: Stage, known: Known, at: int, them
     if known.exercises:
         edge -= len(how_far) + 3
         canvas.put(edge + 2, y, how_far, theme.style(GOOD if finished else ACCENT))
-    canvas.put(x + 1, y, fit(stage.adds, edge - x, theme.glyphs.more), theme.style(TEXT, bold=chosen))
+    canvas.put(x + 1, y, _in_a_row(edge - x)[stage.number], theme.style(TEXT, bold=chosen))
     if day := known.opened.get(stage.number):
         canvas.put(canvas.width - DAY - 3, y, f"{theme.glyphs.ok} {day}", theme.style(GOOD))
+
+
+def _in_a_row(room: int) -> dict[int, str]:
+    """What each stage is about, of all nine in the same way, in so many columns at most."""
+    for texts in ({stage.number: stage.adds for stage in STAGES}, GOALS, BRIEFLY):
+        if max(map(cell_len, texts.values())) <= room:
+            return texts
+    return {stage.number: "" for stage in STAGES}
 
 
 def _how_far(known: Known, number: int) -> tuple[str, bool]:
@@ -128,7 +138,8 @@ def _how_far(known: Known, number: int) -> tuple[str, bool]:
 def _about(canvas: Canvas, y: int, known: Known, at: int, theme: Theme) -> None:
     """What the chosen stage is about, in full, and what there is to do."""
     stage = find(at)
-    for word, text in (("adds", stage.adds), ("fixes", stage.fixes), ("broken", stage.broken)):
+    told = [("adds", stage.adds), ("fixes", stage.fixes), ("broken", stage.broken), ("try", GOALS[at])]
+    for word, text in told if canvas.height >= 24 else told[:3]:
         canvas.put(2, y, word, theme.style(DIM))
         for line in wrapped(text, canvas.width - 12):
             canvas.put(10, y, line, theme.style())
