@@ -21,6 +21,7 @@ import msgspec
 from textual import events as ui
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input
@@ -32,7 +33,7 @@ from kvlab.lab.actions import Action
 from kvlab.lab.canvas_widget import LabCanvas
 from kvlab.lab.crash import LabCrashed, crashed
 from kvlab.lab.draw.screen import action_at, command_row, help_pages, screen
-from kvlab.lab.draw.theme import BACKGROUND, TEXT, Theme
+from kvlab.lab.draw.theme import ACCENT, BACKGROUND, TEXT, Theme
 from kvlab.lab.driver import Driver
 from kvlab.lab.leaving import leave_at_signals
 from kvlab.lab.narrate import messages, result_of
@@ -114,6 +115,10 @@ class LabApp(App[None]):
     CommandLine {{ layer: above; dock: top; height: 1; border: none; padding: 0 1; display: none;
                    background: {BACKGROUND}; color: {TEXT}; }}
     CommandPalette SearchIcon {{ display: none; }}
+    .-ascii CommandPalette #--input {{ border: ascii {ACCENT}; }}
+    .-ascii CommandPalette #--input.--list-visible {{ border: ascii {ACCENT}; }}
+    .-ascii CommandPalette CommandList {{ border: ascii {ACCENT}; scrollbar-size-vertical: 0; }}
+    .-ascii CommandPalette LoadingIndicator {{ display: none; }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
@@ -141,6 +146,7 @@ class LabApp(App[None]):
     ) -> None:
         super().__init__()
         self.driver, self.look, self.animate_messages, self.recorder = driver, theme, animate, recorder
+        self.set_class(theme.ascii, "-ascii")
         self.first_put = first_put
         self.failure: BaseException | None = None
         """What ended the lab, if it was not the person."""
@@ -354,7 +360,8 @@ class LabApp(App[None]):
             **self._loading(),
         )
         page = self._page(view) if self._page is not None else None
-        return msgspec.structs.replace(view, hints=actions.hints(view), page=page)
+        hints = tuple(msgspec.structs.replace(one, key=self.look.key(one.key)) for one in actions.hints(view))
+        return msgspec.structs.replace(view, hints=hints, page=page)
 
     def narration(self) -> Narration | None:
         """What is presented, in a demo."""
@@ -416,6 +423,11 @@ class LabApp(App[None]):
 
     # -- keys ------------------------------------------------------------------------------------
 
+    def action_command_palette(self) -> None:
+        """As Textual opens it, but that its own prompt has a character that is not ASCII."""
+        if not CommandPalette.is_open(self):
+            self.push_screen(CommandPalette(placeholder="put, kill, cut, ...", id="--command-palette"))
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         for action in actions.ACTIONS:
             yield SystemCommand(
@@ -443,7 +455,8 @@ class LabApp(App[None]):
             return
         self._say("")
         if refusal := action.refusal(view):
-            self._say(f"{action.shown_key or action.key} ({action.label}) cannot be used now: {refusal}.")
+            key = self.look.key(action.shown_key or action.key)
+            self._say(f"{key} ({action.label}) cannot be used now: {refusal}.")
         elif action.needs_node:
             self._asking = action
         elif action.tab is not None:

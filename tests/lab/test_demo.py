@@ -47,12 +47,13 @@ def demo(
     talk: str = TALK,
     make: Callable[[Scenario], WorldDriver] = sim,
     size: tuple[int, int] = (80, 24),
+    theme: Theme | None = None,
 ) -> None:
     """Present the talk without pauses, and run this test on it; every node is ended after."""
     scenario = parse(talk)
 
     async def run() -> None:
-        app = DemoApp(scenario, lambda: make(scenario), Theme(), pace=0)
+        app = DemoApp(scenario, lambda: make(scenario), theme or Theme(), pace=0)
         try:
             async with app.run_test(size=size) as pilot:
                 await test(pilot, app)
@@ -382,3 +383,14 @@ def test_each_demo_bears_its_pauses(path: Path) -> None:
         assert app.presenter.at == len(app.presenter.scenes) - 1
 
     asyncio.run(run())
+
+
+def test_in_ascii_the_arrows_are_named() -> None:
+    """Their signs became question marks there, and ? is a key of its own."""
+
+    async def look(pilot: Pilot[None], app: DemoApp) -> None:
+        await shows(pilot, app, "right next  left back", "? help")
+        await pilot.press("question_mark")
+        await shows(pilot, app, "right  the next step", "left  back to the step before")
+
+    demo(look, theme=Theme(ascii=True))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Awaitable, Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +60,13 @@ def lab(
     test: Callable[[Pilot[None], LabApp], Awaitable[None]],
     driver: Driver | None = None,
     size: tuple[int, int] = (120, 40),
+    theme: Theme | None = None,
     **options: Any,
 ) -> LabApp:
     """Run the lab and this test on it; every node is ended after."""
 
     async def run() -> LabApp:
-        app = LabApp(driver or sim(), Theme(), **options)
+        app = LabApp(driver or sim(), theme or Theme(), **options)
         try:
             async with app.run_test(size=size) as pilot:
                 await test(pilot, app)
@@ -544,3 +547,23 @@ def test_a_click_on_a_tab_or_on_a_key_does_what_the_key_does_and_the_wheel_goes_
         assert app.tab == "operation"
 
     lab(clicks)
+
+
+def everything(app: LabApp) -> str:
+    """What is on the screen, also what Textual draws over the canvas."""
+    drawn = re.findall(r"<text[^>]*>([^<]*)</text>", app.export_screenshot())
+    return unescape("".join(drawn)).replace("\xa0", " ")
+
+
+def test_in_ascii_the_palette_is_ascii_too() -> None:
+    async def search(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await pilot.press("ctrl+p")
+        await until(pilot, app, lambda: "after (.)" in everything(app), "the palette")
+        assert everything(app).isascii()
+        await pilot.press(*"kill")
+        await until(pilot, app, lambda: "after (.)" not in everything(app), "what was searched for")
+        assert "kill (k)" in everything(app)
+        assert everything(app).isascii()
+
+    lab(search, size=(80, 24), theme=Theme(ascii=True))

@@ -196,7 +196,7 @@ def _help(view: View, size: Size, theme: Theme) -> Canvas:
     pages = _help_paged(_help_rows(view, width), height)
     y = 0
     for keys, lines, refused in pages[min(view.help, len(pages)) - 1]:
-        canvas.put(0, y, f"{keys:>7}", theme.style(DEAD if refused else ACCENT, bold=not refused))
+        canvas.put(0, y, f"{theme.key(keys):>7}", theme.style(DEAD if refused else ACCENT, bold=not refused))
         for line in lines:
             canvas.put(9, y, line, theme.style(DIM if refused else TEXT))
             y += 1

@@ -77,6 +77,9 @@ ASCII = Glyphs(
 )  # fmt: skip
 
 
+ASCII_KEYS = {"→": "right", "←": "left"}
+
+
 @lru_cache(maxsize=512)
 def _style(fg: str, bg: str, bold: bool) -> Style:
     return Style(color=fg or None, bgcolor=bg or None, bold=bold or None)
@@ -114,6 +117,10 @@ class Theme(msgspec.Struct, frozen=True):
         if state in ("down", "left"):
             return DEAD
         return PALETTE[(int(node[1:]) - 1) % len(PALETTE)]
+
+    def key(self, shown: str) -> str:
+        """A key as it is named in this theme."""
+        return ASCII_KEYS.get(shown, shown) if self.ascii else shown
 
     def state(self, state: State) -> tuple[str, str]:
         """The glyph and the colour of a state."""
