@@ -137,6 +137,8 @@ def _when_well(view: View) -> str:
     if view.stage.versioned and 0 < len(empty) < len(homes):
         return _with_one_empty(view, empty[0])
     match view.stage.number:
+        case 4 if 0 < len(empty) < len(homes):
+            return f"{empty[0]} lacks {key}, and no read mends it. Press w: all of them get it."
         case 3 if sum(node.keys for node in view.nodes) < MANY_KEYS:
             return "Type :load 200/s for 3s reads=0% for more keys; then press a to add a node."
         case 3 if len(view.nodes) < NODES_MAX:

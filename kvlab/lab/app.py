@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from shlex import quote
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import msgspec
 from textual import events as ui
@@ -425,7 +425,7 @@ class LabApp(App[None]):
 
     def action_command_palette(self) -> None:
         """As Textual opens it, but that its own prompt has a character that is not ASCII."""
-        if not CommandPalette.is_open(self):
+        if not CommandPalette.is_open(cast("App[object]", self)):
             self.push_screen(CommandPalette(placeholder="put, kill, cut, ...", id="--command-palette"))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:

@@ -220,9 +220,11 @@ def _operation(op: Shot, view: View) -> str:
     if not homes:  # of the mirror, where each node is to hold every key
         return f"{key} = {shown(op.value, 20)} is written {took}; {listed(op.holders)} hold it."
     confirmed = [node for node in op.holders if node in homes]
-    copies = f"{len(confirmed)} of {len(homes)} replicas hold it" if len(homes) > 1 else "it is held"
     places = [f"{node} ({zone})" if (zone := view.zone(node)) else node for node in confirmed]
-    written = f"{key} = {shown(op.value, 20)} is written {took}; {copies}: {listed(places)}."
+    copies = f"{len(confirmed)} of {len(homes)} replicas hold it: {listed(places)}"
+    if len(homes) == 1:
+        copies = f"{listed(places)} {'holds' if len(places) < 2 else 'hold'} it"
+    written = f"{key} = {shown(op.value, 20)} is written {took}; {copies}."
     born = ""
     if op.in_conflict:
         born = " It had not seen what was there: both values stay, as siblings."

@@ -20,6 +20,8 @@ from kvlab.trace.events import (
     MessageDropped,
     NodeFault,
     NodePaused,
+    NodeReady,
+    NodeStarting,
     OpEnded,
     OpStarted,
     Partitioned,
@@ -250,6 +252,22 @@ def test_a_replica_that_lacks_the_key_is_to_be_mended_as_the_stage_does_it() -> 
     assert advice(view(births(), two, stage=9)) == (
         "n2 lacks cart:42. Read nothing, and watch 3, the data: it is mended."
     )
+
+
+def test_at_stage_4_nothing_mends_a_replica_that_came_back_empty_but_the_next_write() -> None:
+    back: list[AnyEvent] = [NodeStarting(500, N3, "z1", 1), NodeReady(600, N3, 1, 7003, 4009)]
+    assert advice(view(births(), put(), death("n3", 400), back)) == (
+        "n3 lacks cart:42, and no read mends it. Press w: all of them get it."
+    )
+
+
+def test_the_one_who_holds_a_key_is_named() -> None:
+    told: list[AnyEvent] = [
+        OpStarted(300, N1, OpId("n1.0.1"), "put", KEY, b"milk"),
+        Stored(301, N3, KEY, b"milk", 1, 75, OpId("n1.0.1")),
+        OpEnded(302, N1, OpId("n1.0.1"), "put", KEY, "ok", 2.0),
+    ]
+    assert happened(view(births(), told, stage=3)) == "cart:42 = milk is written in 2 ms; n3 holds it."
 
 
 def test_an_exchange_of_one_key_is_told_in_the_singular() -> None:
