@@ -40,7 +40,7 @@ def advice(view: View) -> str:
     if down:
         return _with_one_down(view, down[0])
     if paused:
-        return f"Press g to read without {paused[0]}; then z and {paused[0][1:]} to let it go on."
+        return _with_one_paused(view, paused[0])
     if any(len(held.values) > 1 for held in view.holdings):
         return "Press g to read them all; then w: a write that has seen them replaces them."
     return _when_well(view)
@@ -83,12 +83,22 @@ def _met_the_cut(view: View) -> bool:
     return any(isinstance(event, MessageDropped) and event.why == "partition" for event in events)
 
 
-def _written_without(view: View, dead: NodeId) -> bool:
-    """Whether the operation shown is a write that was begun when this node was down already."""
-    node, op = view.node(dead), view.op
+def _done_without(view: View, gone: NodeId) -> str:
+    """The kind of the operation shown, if it was begun when this node was down or paused already."""
+    node, op = view.node(gone), view.op
     if node is None or node.gone_ms is None or op is None:
-        return False
-    return op.kind == "put" and op.started_ms >= node.gone_ms
+        return ""
+    return op.kind if op.started_ms >= node.gone_ms else ""
+
+
+def _with_one_paused(view: View, node: NodeId) -> str:
+    match _done_without(view, node):
+        case "put":
+            return f"Press z and {node[1:]} to let {node} go on: it reads what was sent to it meanwhile."
+        case "get":
+            return f"Press w to write without {node}; then z and {node[1:]} to let it go on."
+        case _:
+            return f"Press g to read without {node}; then z and {node[1:]} to let it go on."
 
 
 def _with_one_down(view: View, dead: NodeId) -> str:
@@ -104,7 +114,7 @@ def _with_one_down(view: View, dead: NodeId) -> str:
             return f"Press w to write {key}: a stand-in keeps it for {dead}; then r and {number}."
         case 9:
             return f"Press r and {number}, read nothing, and press 3: its replicas mend what it lost."
-        case _ if _written_without(view, dead):
+        case _ if _done_without(view, dead) == "put":
             how = "" if view.durable else ", empty"
             return f"Press r and {number} to restart {dead}{how}; then g to read {key}."
         case _:

@@ -114,7 +114,7 @@ def test_the_footer_shows_every_state_of_every_key() -> None:
     [
         ([births(), put()], "3 of 3 replicas hold it: n3, n4 and n2", "Press k and 2"),
         ([births(), put()[:5]], "n1 writes cart:42 and waits for n3", "press k"),
-        ([births(), put(silent="n3")], "perhaps written, perhaps not. n3 did not answer", "Press k"),
+        ([births(), put(silent="n3")], "perhaps written, perhaps not. n3 did not answer", "Press w"),
         ([births(), put(), death("n3", 400)], "n3 was killed", "r and 3"),
         ([births(), put(), cut(400)], "n1 n2 | n3 n4 n5", "h to heal"),
         ([births(), [NodePaused(400, NodeId("n2"))]], "n2 is paused", "z and 2"),

@@ -270,6 +270,19 @@ def test_the_one_who_holds_a_key_is_named() -> None:
     assert happened(view(births(), told, stage=3)) == "cart:42 = milk is written in 2 ms; n3 holds it."
 
 
+def test_while_a_node_is_paused_the_next_step_is_proposed_and_not_the_last_one_again() -> None:
+    paused: list[AnyEvent] = [NodePaused(400, N3)]
+    assert advice(view(births(), put(), paused)) == (
+        "Press g to read without n3; then z and 3 to let it go on."
+    )
+    assert advice(view(births(), put(), paused, read(500, b"milk"))) == (
+        "Press w to write without n3; then z and 3 to let it go on."
+    )
+    assert advice(view(births(), put(), paused, put("n1.0.2", 900, b"tea", silent="n3"))) == (
+        "Press z and 3 to let n3 go on: it reads what was sent to it meanwhile."
+    )
+
+
 def test_an_exchange_of_one_key_is_told_in_the_singular() -> None:
     one = view(births(), [Exchanged(900, N1, N2, 1, 1, 1, 16, (1,))], stage=9)
     assert "1 level deep: 1 bucket and 1 key differed" in happened(one)
