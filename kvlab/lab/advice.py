@@ -149,6 +149,8 @@ def _when_well(view: View) -> str:
     match view.stage.number:
         case 4 if 0 < len(empty) < len(homes):
             return f"{empty[0]} lacks {key}, and no read mends it. Press w: all of them get it."
+        case 4 if view.links:
+            return "Press w: the slowest replica is waited for. h makes the network fast again."
         case 3 if sum(node.keys for node in view.nodes) < MANY_KEYS:
             return "Type :load 200/s for 3s reads=0% for more keys; then press a to add a node."
         case 3 if len(view.nodes) < NODES_MAX:

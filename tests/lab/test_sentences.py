@@ -270,6 +270,13 @@ def test_the_one_who_holds_a_key_is_named() -> None:
     assert happened(view(births(), told, stage=3)) == "cart:42 = milk is written in 2 ms; n3 holds it."
 
 
+def test_at_stage_4_a_slow_replica_is_said_to_be_waited_for() -> None:
+    slow: list[AnyEvent] = [LinkChanged(400, N1, N2, 500.0)]
+    assert advice(view(births(), put(), slow)) == (
+        "Press w: the slowest replica is waited for. h makes the network fast again."
+    )
+
+
 def test_while_a_node_is_paused_the_next_step_is_proposed_and_not_the_last_one_again() -> None:
     paused: list[AnyEvent] = [NodePaused(400, N3)]
     assert advice(view(births(), put(), paused)) == (
