@@ -15,7 +15,7 @@ from kvlab.lab.draw.ring import ring
 from kvlab.lab.draw.theme import Theme
 from kvlab.lab.view import Took, View
 from kvlab.messages import NodeId
-from kvlab.trace.events import AnyEvent, Hinted, NodePaused, Partitioned, Removed, Repaired
+from kvlab.trace.events import AnyEvent, Hinted, NodePaused, Partitioned, Removed, Repaired, Stored
 from tests.lab.stories import (
     KEY,
     births,
@@ -328,3 +328,6 @@ def test_in_a_narrow_window_nothing_of_stages_1_and_2_is_cut_off() -> None:
     three = drawn(view(births(3), mirrored(), stage=2, nodes=3), "cluster", (80, 16)).splitlines()
     at = next(i for i, line in enumerate(three) if line.count("cart:42") == 3)
     assert three[at + 1].split()[:3] == ["milk", "bread", "bread"]
+    ann: list[AnyEvent] = [Stored(300, NodeId(f"n{i}"), b"account:ann", b"40", 1, 75) for i in (1, 2, 3)]
+    bank = view(births(3), ann, stage=2, nodes=3, simulated=True)
+    assert drawn(bank, "cluster", (80, 16)).count("account:ann") == 3

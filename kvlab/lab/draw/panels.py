@@ -375,7 +375,7 @@ def mirrors(view: View, size: Size, theme: Theme) -> Canvas:
         for i, (key, value) in enumerate(list(reversed(held))[: (height - 2) // lines]):
             y, style = 2 + lines * i, theme.style(colour, bold=key == view.key)
             pair = f"{shown(key, 24)} = {shown(value, 40)}" if lines == 1 else shown(key, 24)
-            canvas.put(x, y, fit(pair, column - 2, theme.glyphs.more), style)
+            canvas.put(x, y, fit(pair, column - 1, theme.glyphs.more), style)
             if lines > 1:  # in a narrow column the value stands below its key
                 canvas.put(x + 2, y + 1, fit(shown(value, 40), column - 3, theme.glyphs.more), style)
         if not held and node.state == "up":
