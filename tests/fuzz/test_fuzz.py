@@ -79,7 +79,7 @@ def test_stage_9_loses_nothing_through_kills_pauses_cuts_loss_and_joins() -> Non
         assert {"no-lost-writes", "no-resurrection", "convergence"} <= set(one.plan.checks)
 
 
-@pytest.mark.parametrize(("stage", "seeds"), [(6, 16), (7, 6), (8, 6), (9, 6)])
+@pytest.mark.parametrize(("stage", "seeds"), [(6, 16), (7, 4), (8, 3), (9, 3)])
 def test_with_pruned_contexts_a_stage_still_holds_what_it_claims_then(stage: int, seeds: int) -> None:
     """Seen to fail without `no prune` in the table: stage 6 at seed 8, 7 at 4, 8 at 3, 9 at 2."""
     pruned = ClusterConfig(stage=stage, prune=1, timeout_ms=200, gossip_ms=100, suspect_ms=400, fail_ms=800)

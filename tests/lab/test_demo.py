@@ -350,6 +350,12 @@ def test_the_cluster_goes_on_while_a_pipe_is_waited_for() -> None:
 # -- the nine that are shipped -------------------------------------------------------------------
 
 
+class Hurried(SimDriver):
+    """What a line waits for passes as fast as the machine can run it."""
+
+    speeds = (1.0, 100.0)
+
+
 class Slowly(DemoApp):
     """Every pause passes in the simulator's time, and nobody waits for it."""
 
@@ -367,8 +373,13 @@ class Slowly(DemoApp):
 def test_each_demo_bears_its_pauses(path: Path) -> None:
     scenario = parse(path.read_text(encoding="utf-8"))
 
+    def fast() -> WorldDriver:
+        driver = Hurried(SimWorld(config_of(scenario)))
+        driver.change_speed(+1)
+        return driver
+
     async def run() -> None:
-        app = Slowly(scenario, lambda: sim(scenario), Theme())
+        app = Slowly(scenario, fast, Theme())
         try:
             async with app.run_test(size=(80, 24)) as pilot:
                 while True:

@@ -102,7 +102,10 @@ def scenes() -> dict[str, View]:
     }
 
 
-HELD = [(scene, size) for scene in scenes() for size in SIZES]
+SCENES = scenes()
+"""Views do not change: one of each is enough."""
+
+HELD = [(scene, size) for scene in SCENES for size in SIZES]
 HELD += [(scene, (200, 60)) for scene in ("operation", "code", "beliefs", "hints", "data-walk", "messages")]
 
 
@@ -110,7 +113,7 @@ HELD += [(scene, (200, 60)) for scene in ("operation", "code", "beliefs", "hints
     ("scene", "size"), HELD, ids=lambda of: of if isinstance(of, str) else f"{of[0]}x{of[1]}"
 )
 def test_the_screen_is_as_it_was_found_good(scene: str, size: tuple[int, int]) -> None:
-    drawn = "\n".join(compose(scenes()[scene], size, Theme()).text()) + "\n"
+    drawn = "\n".join(compose(SCENES[scene], size, Theme()).text()) + "\n"
     golden = GOLDEN / f"{scene}-{size[0]}x{size[1]}.txt"
     if os.environ.get("GOLDEN") == "write":
         golden.parent.mkdir(exist_ok=True)
@@ -120,17 +123,17 @@ def test_the_screen_is_as_it_was_found_good(scene: str, size: tuple[int, int]) -
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (99, 31), (120, 40), (200, 60)])
 @pytest.mark.parametrize("theme", [Theme(), Theme(colour=False), Theme(ascii=True)], ids=str)
-@pytest.mark.parametrize("scene", list(scenes()))
+@pytest.mark.parametrize("scene", list(SCENES))
 def test_every_row_fills_the_window_exactly(scene: str, theme: Theme, size: tuple[int, int]) -> None:
-    rows = screen(scenes()[scene], size, theme)
+    rows = screen(SCENES[scene], size, theme)
     assert len(rows) == size[1]
     assert {sum(cell_len(segment.text) for segment in row) for row in rows} == {size[0]}
 
 
-@pytest.mark.parametrize("scene", list(scenes()))
+@pytest.mark.parametrize("scene", list(SCENES))
 def test_ascii_draws_nothing_but_ascii(scene: str) -> None:
     for size in SIZES:
-        assert all(row.isascii() for row in compose(scenes()[scene], size, Theme(ascii=True)).text())
+        assert all(row.isascii() for row in compose(SCENES[scene], size, Theme(ascii=True)).text())
 
 
 def test_ascii_stands_in_for_what_it_cannot_show_without_losing_a_column() -> None:
@@ -157,7 +160,7 @@ def test_a_locale_without_unicode_is_honoured_as_its_user_has_set_it(
 
 
 def test_without_colour_no_style_has_one() -> None:
-    for row in screen(scenes()["unknown"], (120, 40), Theme(colour=False)):
+    for row in screen(SCENES["unknown"], (120, 40), Theme(colour=False)):
         for segment in row:
             assert segment.style is not None
             assert segment.style.color is None
@@ -165,18 +168,18 @@ def test_without_colour_no_style_has_one() -> None:
 
 
 def test_without_colour_every_arc_still_says_whose_it_is() -> None:
-    ring = "".join(row[:70] for row in compose(scenes()["written"], (120, 40), Theme(colour=False)).text())
+    ring = "".join(row[:70] for row in compose(SCENES["written"], (120, 40), Theme(colour=False)).text())
     assert all(ring.count(digit) > 20 for digit in "12345")
 
 
 @pytest.mark.parametrize("size", [(59, 24), (80, 19), (10, 3), (1, 1)])
 def test_a_window_too_small_says_what_is_needed(size: tuple[int, int]) -> None:
-    text = " ".join(compose(scenes()["written"], size, Theme()).text())
+    text = " ".join(compose(SCENES["written"], size, Theme()).text())
     assert size[0] < 30 or "needs 60 columns and 20 rows" in text
 
 
 def test_a_ring_of_many_tokens_is_unrolled_where_its_arcs_would_be_confetti() -> None:
-    members = scenes()["written"].ring.members
+    members = SCENES["written"].ring.members
     assert legible(RingSpec(0, members, 8), (70, 34))
     assert not legible(RingSpec(0, members, 64), (70, 34))
     assert not legible(RingSpec(0, members, 8), (40, 14))
@@ -216,11 +219,11 @@ def test_a_line_that_was_not_done_is_marked_in_the_scenario(size: tuple[int, int
     assert [("not done" in row) for row in drawn if "0.4 kill n3" in row] == [False, True]
 
 
-@pytest.mark.parametrize("scene", list(scenes()))
+@pytest.mark.parametrize("scene", list(SCENES))
 def test_at_80_columns_the_advice_is_never_cut(scene: str) -> None:
-    _, advice = sentences(scenes()[scene])
+    _, advice = sentences(SCENES[scene])
     assert len(advice) <= 78
-    words = " ".join(" ".join(compose(scenes()[scene], (80, 24), Theme()).text()).split())
+    words = " ".join(" ".join(compose(SCENES[scene], (80, 24), Theme()).text()).split())
     assert scene == "help" or advice in words
 
 
