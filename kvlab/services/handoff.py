@@ -240,8 +240,6 @@ class Handoff(Generic[C]):
     async def _run(self) -> None:
         while True:
             await self.env.sleep(PERIOD_MS)
-            for owner, key in self.box.expire(self._now_ms()):
-                self._gone(owner, key, "expired")
             self._follow()
             owners = [owner for owner in self.box.counts() if self.alive(owner)]
             async for _, answer in self.env.each(owners, self._hand_back):
@@ -275,7 +273,10 @@ class Handoff(Generic[C]):
         self.retiring = False
 
     def _follow(self) -> None:
-        """After a change of the ring: readdress what is for nodes that no longer hold the key."""
+        """Forget what has expired; and after a change of the ring, readdress what is for nodes that no longer
+        hold the key. In this order: merged with what has expired, a hint would be too late at once."""
+        for owner, key in self.box.expire(self._now_ms()):
+            self._gone(owner, key, "expired")
         if self._epoch == self.transfer.ring.epoch:
             return
         self._epoch = self.transfer.ring.epoch

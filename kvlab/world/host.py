@@ -36,6 +36,7 @@ from kvlab.errors import (
     FrameTooLong,
     KvlabError,
     NotInThisStage,
+    NotKept,
     OperationError,
     Outcome,
     PeerRefused,
@@ -153,6 +154,9 @@ class Disk(Protocol):
     def kept(self, table: str) -> dict[bytes, bytes]:
         """All that the table holds."""
 
+    def row(self, table: str, key: bytes) -> bytes | None:
+        """What it holds under this key."""
+
 
 class Past(msgspec.Struct, frozen=True, array_like=True):
     """What a disk says of the cluster that its node was in (table `node`, key `past`), beside the ring."""
@@ -199,6 +203,7 @@ class Host:
         self._deadlines: deque[tuple[float, asyncio.Future[Message], NodeId, float]] = deque()
         self._collect_at_ms: int | None = None
         self._disk = disk
+        self._taking_back = False  # what the disk has not taken
         self.life = self._begun_with_nothing()
         ring = self._last_ring(ring)
         node_class = stage.load(config.mine)
@@ -502,11 +507,28 @@ class Host:
         self._changes += 1
         if copy is not None and copy.expires_ms is not None:
             self._collect_by(copy.expires_ms)
-        if self._disk is not None:
-            self.keep("store", key, None if copy is None else msgspec.msgpack.encode(copy))
+        if self._disk is not None and not self._taking_back:
+            try:
+                self.keep("store", key, None if copy is None else msgspec.msgpack.encode(copy))
+            except NotKept:
+                self._take_back(key, self._disk)
+                raise
         if not self.watched or self.dead:
             return
         self._tell_of(key, copy, why, self._stage_line() if current_op.get() else 0)
+
+    def _take_back(self, key: Key, disk: Disk) -> None:
+        """Hold what the disk holds: were the new copy held, it would be confirmed as known when it comes again,
+        and a kill would lose it."""
+        data = disk.row("store", key)
+        if data is not None:
+            self.node.store.restore(key, _copy_decoder.decode(data))
+            return
+        self._taking_back = True
+        try:
+            self.node.store.remove(key)
+        finally:
+            self._taking_back = False
 
     def _tell_of(self, key: Key, copy: Copy | None, why: str, line: int) -> None:
         """What is held under this key now."""

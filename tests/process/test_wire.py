@@ -278,6 +278,21 @@ def test_what_waits_for_a_connection_to_be_made_is_bounded(monkeypatch: pytest.M
     asyncio.run(body())
 
 
+def test_what_waits_for_a_connection_that_is_given_up_is_told_to_be_dropped() -> None:
+    async def main() -> list[str]:
+        peers, dropped = Peers("token", NodeId("n1"), Random(1)), list[str]()
+        there = Peers("token", NodeId("n2"), Random(1))
+        peers.set_ports({NodeId("n2"): await there.listen()})
+        peers.send(NodeId("n2"), b"frame", dropped.append)
+        await asyncio.sleep(0)  # it is being made
+        peers.reach(NodeId("n2"), there.address + 1)
+        peers.close()
+        there.close()
+        return dropped
+
+    assert asyncio.run(main()) == ["no connection"]
+
+
 def test_a_frame_above_the_limit_is_not_sent_and_the_next_one_is() -> None:
     async def body() -> None:
         connection, transport = connected(lambda *_: None)

@@ -443,6 +443,27 @@ def test_a_hint_whose_owner_has_left_the_ring_goes_to_those_who_hold_the_key_now
     live(body)
 
 
+def test_a_hint_that_changes_its_owner_is_not_lost_in_one_that_has_expired(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(handoff, "PERIOD_MS", 60_000)  # what is handed back is so by who retires
+
+    async def body(world: SimWorld) -> None:
+        homes = await world.replicas(KEY)
+        keeper = next(node for node in world.up() if node not in homes)
+        node = node_of(world, keeper)
+        await node.on(homes[0], KeepHint(homes[1], KEY, Version(b"late", 2), world.ring.epoch))
+        await world.sleep(0.9)
+        await node.on(homes[0], KeepHint(homes[2], KEY, Version(b"bread", 1), world.ring.epoch))
+        await world.remove(homes[2])
+        await world.sleep(0.2)
+        world.host(keeper).later(node.handoff.retire())
+        await until(world, lambda: is_empty(world), 1)
+        assert await world.peek(homes[1], KEY) == (b"bread",)
+
+    live(body, hint_ttl_ms=1000)
+
+
 def test_who_retires_while_a_node_joins_hands_back_to_those_who_hold_the_keys_by_then(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -14,13 +14,14 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from kvlab.config import ClusterConfig
-from kvlab.errors import Outcome, UserError
+from kvlab.errors import NotKept, Outcome, UserError
 from kvlab.messages import NodeId
 from kvlab.stages import STAGES
 from kvlab.trace import events
 from kvlab.trace.events import AnyEvent
 from kvlab.trace.model import Model
 from kvlab.world.process.supervisor import ProcessWorld
+from kvlab.world.sim import SimWorld
 from kvlab.world.world import NodeState, World
 from tests.stages.test_stages import put_seen
 from tests.worlds import WORLDS, next_ports, run_in, until
@@ -291,6 +292,10 @@ def test_a_write_that_finds_the_disk_full_is_perhaps_written_and_the_node_goes_o
             result = await world.put(b"k", b"v" * 200_000)
             assert (result.outcome, result.error) == (Outcome.UNKNOWN, "NotKept")
             assert "make room there" in result.text
+            assert (await world.get(b"k")).values == ()
+            again = await world.put(b"small", b"v" * 200_000)
+            assert again.outcome is Outcome.UNKNOWN
+            assert (await world.get(b"small")).values == (b"v",)
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             assert (await world.put(b"k", b"again")).outcome is Outcome.OK
             await world.kill("n1")
@@ -299,3 +304,34 @@ def test_a_write_that_finds_the_disk_full_is_perhaps_written_and_the_node_goes_o
 
     asyncio.run(main())
     assert not [event for event in told if isinstance(event, events.NodeFault)]  # it is nobody's bug
+
+
+@pytest.mark.parametrize("stage", [5, 6, 9])
+def test_what_a_disk_has_not_taken_is_on_it_before_it_is_confirmed(
+    stage: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = SimWorld(durable(stage))
+
+    async def body() -> None:
+        async with world:
+            await world.put(b"k", b"milk", via="n1")
+            with monkeypatch.context() as full:
+                full.setattr(world._disks[NodeId("n2")], "keep", no_room)
+                assert (await put_seen(world, b"k", b"bread", N1)).outcome is Outcome.OK
+                await world.sleep(0.1)
+                assert await world.peek("n2", b"k") == (b"milk",)
+            await world.get(b"k", via="n1")  # which mends n2
+
+            async def is_mended() -> bool:
+                return await world.peek("n2", b"k") == (b"bread",)
+
+            await until(world, is_mended)
+            await world.kill("n2")
+            await world.restart("n2")
+            assert await is_mended()
+
+    world.run(body())
+
+
+def no_room(*_: object) -> None:
+    raise NotKept("cannot write: the disk is full")

@@ -5,9 +5,11 @@ Every change is a transaction of its own, in the write-ahead log, and handed to 
 the machine losing power: for that each write would have to wait for the disk itself (`synchronous=FULL`),
 which on a laptop takes a thousand times as long.
 
-Deviation: what the disk will not take (it is full) is refused as perhaps written, and the node goes on with
-it in memory. When the same copy comes once more it is known already, and confirmed, though still not on disk.
-A database that must never do that ends the process at the first such error.
+What the disk will not take (it is full) is refused, and the node holds on to what the disk has: were it to
+hold the new copy, it would confirm it as known when it comes again, and lose it in a kill. Others may have
+written the copy all the same, so to a client it is perhaps written.
+
+Deviation: a database of which much more depends on a single write ends its process at the first such error.
 
 The file is locked while the node lives: two clusters cannot have the same data.
 """
@@ -15,6 +17,8 @@ The file is locked while the node lives: two clusters cannot have the same data.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -29,11 +33,9 @@ class SqliteDisk:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
+        with _had(path), ExitStack() as undo:
             self._file = sqlite3.connect(path, isolation_level=None, timeout=0.5)
-        except sqlite3.DatabaseError as error:
-            raise UserError(f"cannot keep data in {path}: {_in_words(error)}") from error
-        try:
+            undo.callback(self.close)
             self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._file.execute("PRAGMA journal_mode = WAL")
             self._file.execute("PRAGMA synchronous = NORMAL")
@@ -41,9 +43,7 @@ class SqliteDisk:
                 "CREATE TABLE IF NOT EXISTS kept (name TEXT, key BLOB, data BLOB, PRIMARY KEY (name, key)) "
                 "WITHOUT ROWID"
             )
-        except sqlite3.DatabaseError as error:
-            self.close()
-            raise UserError(f"cannot keep data in {path}: {_in_words(error)}") from error
+            undo.pop_all()
 
     def keep(self, table: str, key: bytes, data: bytes | None) -> None:
         """Raises NotKept, and has then changed nothing."""
@@ -59,6 +59,12 @@ class SqliteDisk:
 
     def kept(self, table: str) -> dict[bytes, bytes]:
         return dict(self._file.execute("SELECT key, data FROM kept WHERE name = ?", (table,)))
+
+    def row(self, table: str, key: bytes) -> bytes | None:
+        found = self._file.execute(
+            "SELECT data FROM kept WHERE name = ? AND key = ?", (table, key)
+        ).fetchone()
+        return None if found is None else bytes(found[0])
 
     def close(self) -> None:
         self._file.close()
@@ -78,6 +84,15 @@ def left_behind(path: Path) -> tuple[Past | None, RingSpec | None]:
         raise UserError(f"cannot read the data in {path}: {error}; choose another --data-dir") from error
     finally:
         disk.close()
+
+
+@contextmanager
+def _had(path: Path) -> Iterator[None]:
+    """Tell whoever started the cluster why the file cannot be had."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise UserError(f"cannot keep data in {path}: {_in_words(error)}") from error
 
 
 def _in_words(error: sqlite3.DatabaseError) -> str:

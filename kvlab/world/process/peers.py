@@ -183,9 +183,7 @@ class _Line:
             )
         except OSError:
             self._not_before = self._loop.time() + RETRY_MS / 1000
-            for _, dropped in self._taken():
-                if dropped is not None:
-                    dropped("no connection")
+            self._give_up()
             return
         finally:
             self._connecting = None
@@ -194,6 +192,11 @@ class _Line:
             if not connection.send(data) and dropped is not None:
                 dropped("buffer full")
         self._connection = connection
+
+    def _give_up(self) -> None:
+        for _, dropped in self._taken():
+            if dropped is not None:
+                dropped("no connection")
 
     def _taken(self) -> list[tuple[bytes, Dropped]]:
         """What has been waiting for the connection; it waits no more."""
@@ -210,5 +213,6 @@ class _Line:
     def close(self) -> None:
         if self._connecting is not None:
             self._connecting.cancel()
+            self._give_up()
         if self._connection is not None:
             self._connection.close()

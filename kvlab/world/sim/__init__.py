@@ -58,6 +58,9 @@ class MemoryDisk:
     def kept(self, table: str) -> dict[bytes, bytes]:
         return dict(self._tables.get(table, {}))
 
+    def row(self, table: str, key: bytes) -> bytes | None:
+        return self._tables.get(table, {}).get(key)
+
 
 class SimWorld(World):
     """A cluster on virtual time."""
