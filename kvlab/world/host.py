@@ -518,7 +518,7 @@ class Host:
         self._tell_of(key, copy, why, self._stage_line() if current_op.get() else 0)
 
     def _take_back(self, key: Key, disk: Disk) -> None:
-        """Hold what the disk holds: were the new copy held, it would be confirmed as known when it comes again,
+        """Hold what the disk holds: were the copy held, it would be confirmed as known when it comes again,
         and a kill would lose it."""
         data = disk.row("store", key)
         if data is not None:

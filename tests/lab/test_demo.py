@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 
 from kvlab.lab.demo import PACE_S, DemoApp
 from kvlab.lab.draw.theme import Theme
-from kvlab.lab.driver import LiveDriver, SimDriver, WorldDriver
+from kvlab.lab.driver import SPEEDS, LiveDriver, SimDriver, WorldDriver
 from kvlab.lab.plain_demo import Enter, present
 from kvlab.script.parse import Scenario, parse
 from kvlab.script.run import config_of
@@ -353,7 +353,7 @@ def test_the_cluster_goes_on_while_a_pipe_is_waited_for() -> None:
 class Hurried(SimDriver):
     """What a line waits for passes as fast as the machine can run it."""
 
-    speeds = (1.0, 100.0)
+    speeds = (*SPEEDS[:-1], 100.0)
 
 
 class Slowly(DemoApp):
@@ -375,7 +375,7 @@ def test_each_demo_bears_its_pauses(path: Path) -> None:
 
     def fast() -> WorldDriver:
         driver = Hurried(SimWorld(config_of(scenario)))
-        driver.change_speed(+1)
+        driver.change_speed(+len(SPEEDS))
         return driver
 
     async def run() -> None:
