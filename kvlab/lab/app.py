@@ -213,6 +213,11 @@ class LabApp(App[None]):
         if self.is_web:
             self._server = os.getppid()
             self.set_interval(1.0, self._leave_with_server)
+        self._draw()
+        self.call_after_refresh(self._open_cluster)
+
+    def _open_cluster(self) -> None:
+        """Only now, when there is something to see: the nodes' starts take what processors there are."""
         self._begin(self._open())
 
     def _leave_with_server(self) -> None:

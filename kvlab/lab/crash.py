@@ -10,7 +10,6 @@ import platform
 import traceback
 from collections.abc import Sequence
 from datetime import datetime
-from importlib import metadata
 
 import msgspec
 
@@ -55,6 +54,8 @@ def crashed(
 def _report(
     error: BaseException, config: ClusterConfig, world: str, events: Sequence[AnyEvent], scenario: str
 ) -> str:
+    from importlib import metadata  # takes long to import, and no lab should wait for it
+
     versions = {"kvlab": __version__, "Python": platform.python_version(), "system": platform.platform()}
     versions |= {name: metadata.version(name) for name in ("textual", "rich", "msgspec")}
     settings = msgspec.structs.asdict(config)

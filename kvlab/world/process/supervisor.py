@@ -48,7 +48,6 @@ from kvlab.world.control import (
 from kvlab.world.faults import Link
 from kvlab.world.folders import make_folder
 from kvlab.world.host import Past
-from kvlab.world.process.disk import erase, left_behind
 from kvlab.world.process.gauge import Gauge
 from kvlab.world.process.wire import LOOPBACK, FrameConnection, decoded, is_free, listener
 from kvlab.world.world import NodeInfo, NodeState, World
@@ -162,6 +161,8 @@ class ProcessWorld(World):
 
         Raises UserError if the data is of another stage, or cannot be read.
         """
+        from kvlab.world.process.disk import left_behind
+
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -451,6 +452,8 @@ class ProcessWorld(World):
 
     async def _forget(self, info: NodeInfo) -> None:
         if (disk := self._disk(info.node)) is not None:
+            from kvlab.world.process.disk import erase
+
             erase(disk)
 
     async def call(self, node: NodeId, command: Command, timeout_ms: float | None = None) -> Response:
