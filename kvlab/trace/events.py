@@ -27,8 +27,8 @@ PREVIEW = 200
 """How many bytes of a value an event shows."""
 
 
-class Event(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
-    """What they have in common."""
+class Event(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, gc=False):
+    """What they have in common. No event leads back to itself, so that the collector may pass them over."""
 
     at_ms: float
     node: NodeId
