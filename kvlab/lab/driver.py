@@ -666,5 +666,5 @@ class SimDriver(WorldDriver):
                 )
             after = counted(undone, "step")
             return (
-                f"A branch begins at step {to_step}: the {after} after it, and what was done then, is undone."
+                f"A branch begins at step {to_step}: the {after} after it are undone, and what was done then."
             )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from itertools import combinations
+from math import dist
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
@@ -12,20 +15,28 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from kvlab import stages
-from kvlab.lab.actions import ACTIONS, TAB_ACTIONS
-from kvlab.lab.app import locale_asked_for
+from kvlab.lab.actions import ACTIONS, TAB_ACTIONS, hints
+from kvlab.lab.app import locale_asked_for, theme_for
 from kvlab.lab.draw.canvas import Canvas, fit, shown
 from kvlab.lab.draw.ring import legible, lined_up
 from kvlab.lab.draw.screen import compose, help_pages, screen
-from kvlab.lab.draw.theme import ACCENT, DEAD, TEXT, Theme
+from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, BAR, DEAD, DIM, GOOD, PALETTE, TEXT, Theme
 from kvlab.lab.narrate import sentences
 from kvlab.lab.source import parsed
-from kvlab.lab.view import Flight, Moment, View
+from kvlab.lab.view import Flight, Moment, Tab, View
 from kvlab.messages import NodeId, RingSpec
 from kvlab.script.commands import USAGE
 from kvlab.script.help import help_on
 from kvlab.stages import STAGES, pieces
-from kvlab.trace.events import AnyEvent, LineFailed, NodeFault, NodeStarting, Overwritten, ScriptLine
+from kvlab.trace.events import (
+    AnyEvent,
+    EventsLost,
+    LineFailed,
+    NodeFault,
+    NodeStarting,
+    Overwritten,
+    ScriptLine,
+)
 from tests.lab.stories import (
     CODE,
     behind,
@@ -159,6 +170,66 @@ def test_a_locale_without_unicode_is_honoured_as_its_user_has_set_it(
     assert locale_asked_for(environ) == asked_for
 
 
+@pytest.mark.parametrize(("value", "colour"), [("1", False), ("", True), (None, True)])
+def test_no_color_is_honoured(value: str | None, colour: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As no-color.org asks for it: whatever it is set to, if that is not empty."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if value is not None:
+        monkeypatch.setenv("NO_COLOR", value)
+    assert theme_for(ascii=False).colour is colour
+
+
+def linear(colour: str) -> tuple[float, ...]:
+    """Red, green and blue, as light."""
+    shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    return tuple(part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in shares)
+
+
+def luminance(light: tuple[float, ...]) -> float:
+    return sum(part * weight for part, weight in zip(light, (0.2126, 0.7152, 0.0722), strict=True))
+
+
+def cielab(light: tuple[float, ...]) -> tuple[float, float, float]:
+    def root(part: float) -> float:
+        return part ** (1 / 3) if part > 0.008856 else 7.787 * part + 16 / 116
+
+    red, green, blue = light
+    x = root((0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.9505)
+    y = root(luminance(light))
+    z = root((0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.089)
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+SEEN_BY = {
+    "most": ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
+    "protan": ((0.1523, 1.0526, -0.2049), (0.1145, 0.7863, 0.0992), (-0.0039, -0.0481, 1.052)),
+    "deutan": ((0.3673, 0.8606, -0.2280), (0.2801, 0.6725, 0.0474), (-0.0118, 0.0429, 0.9689)),
+    "tritan": ((1.2555, -0.0767, -0.1788), (-0.0784, 0.9308, 0.1476), (0.0047, 0.6914, 0.3039)),
+}
+"""Who sees red, green and blue as what: Machado, Oliveira and Fernandes 2009, at full severity."""
+
+
+@pytest.mark.parametrize("eyes", SEEN_BY)
+def test_nodes_are_told_apart_by_their_colours_whoever_looks(eyes: str) -> None:
+    def seen(colour: str) -> tuple[float, float, float]:
+        rows = (zip(row, linear(colour), strict=True) for row in SEEN_BY[eyes])
+        return cielab(tuple(min(1.0, max(0.0, sum(a * b for a, b in row))) for row in rows))
+
+    for one, other in combinations(PALETTE, 2):
+        assert dist(seen(one), seen(other)) >= 25, f"{one} and {other}"
+
+
+def test_what_is_written_can_be_read_on_its_ground() -> None:
+    def contrast(one: str, other: str) -> float:
+        darker, lighter = sorted(luminance(linear(colour)) + 0.05 for colour in (one, other))
+        return lighter / darker
+
+    for colour in (*PALETTE, TEXT, DIM, ACCENT, GOOD, BAD):
+        assert contrast(colour, BACKGROUND) >= 4.5, colour
+    for colour in (TEXT, DIM, ACCENT, GOOD, BAD):
+        assert contrast(colour, BAR) >= 4.5, colour
+
+
 def test_without_colour_no_style_has_one() -> None:
     for row in screen(SCENES["unknown"], (120, 40), Theme(colour=False)):
         for segment in row:
@@ -194,6 +265,19 @@ def test_a_message_under_way_moves_from_its_sender_to_its_receiver() -> None:
     early, late = dots(0.3), dots(0.7)
     assert len(early) == len(late) == 1
     assert early != late
+
+
+def test_a_moving_dot_never_covers_a_badge() -> None:
+    for progress in (0.0, 0.02, 0.97):
+        flights = tuple(
+            Flight(NodeId(f"n{i}"), NodeId(f"n{j}"), "Keep", progress)
+            for i in range(1, 6)
+            for j in range(1, 6)
+            if i != j
+        )
+        rows = compose(view(births(), put(), flights=flights), (120, 40), Theme()).text()
+        circle = "\n".join(row[:70] for row in rows[4:32])
+        assert all(f" n{i} " in circle for i in range(1, 6))
 
 
 def test_what_does_not_move_is_drawn_without_animation() -> None:
@@ -314,6 +398,40 @@ def test_a_tab_without_anything_to_show_is_grey() -> None:
 
     assert colour(1, 1) == Theme().style(DEAD).color
     assert colour(4, 5) == Theme().style(TEXT).color
+
+
+def test_a_key_that_cannot_be_used_is_grey_in_the_footer_and_in_the_help() -> None:
+    for colour in (True, False):
+        theme = Theme(colour=colour)
+        footer = compose(view(births(), put()), (120, 40), theme)
+        y, row = next((y, row) for y, row in enumerate(footer.text()) if "w put" in row)
+        for words, grey in (("w put", DEAD), ("r restart", DEAD)):
+            expected = theme.style(grey if words == "r restart" else TEXT, BAR)
+            assert footer.styles[y][row.index(words) + len(words) - 1] == expected
+        page = compose(view(births(), put(), help=1), (120, 40), theme)
+        for what, shade in (("write the key shown", TEXT), ("start a killed node again", DIM)):
+            y, row = next((y, row) for y, row in enumerate(page.text()) if what in row)
+            assert page.styles[y][row.index(what)] == theme.style(shade)
+
+
+@pytest.mark.parametrize("kind", ["live", "sim"])
+@pytest.mark.parametrize("tab", [action.tab for action in TAB_ACTIONS])
+def test_help_and_quit_stand_in_the_footer_of_the_smallest_window(
+    tab: Tab, kind: Literal["live", "sim"]
+) -> None:
+    for moment in (Moment(kind=kind), Moment(kind=kind, held=True, behind=True)):
+        seen = view(births(), put(), tab=tab, moment=moment)
+        footer = " ".join(
+            compose(msgspec.structs.replace(seen, hints=hints(seen)), (60, 20), Theme()).text()[-2:]
+        )
+        assert "? help" in footer
+        assert "q quit" in footer
+
+
+def test_events_that_were_lost_are_counted_in_the_header() -> None:
+    flood: list[AnyEvent] = [EventsLost(400.0, NodeId("n2"), 1200), EventsLost(500.0, NodeId("n2"), 34)]
+    for size in SIZES:
+        assert "1234 events lost" in compose(view(births(), put(), flood), size, Theme()).text()[0]
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])

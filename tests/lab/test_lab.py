@@ -348,6 +348,63 @@ def test_the_numbers_open_tabs_but_answer_first_the_question_which_node() -> Non
     lab(leaf, first_put=False)
 
 
+def test_what_the_palette_finds_does_what_its_key_does() -> None:
+    async def choose(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await pilot.press("ctrl+p", *"kill")
+        await until(pilot, app, lambda: "end its process at once" in everything(app), "what is found")
+        await until(pilot, app, lambda: "after (.)" not in everything(app), "nothing else to be found")
+        await pilot.press("enter")
+        await shows(pilot, app, "kill which node? 1 2 3 4 5")
+        await pilot.press("2")
+        await shows(pilot, app, "4/5 up", "n2 was killed")
+
+    lab(choose, first_put=False)
+
+
+def test_the_simulator_is_slowed_and_sped_up() -> None:
+    async def change(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await pilot.press("minus", "minus")
+        await shows(pilot, app, "0.25 simulated seconds a second", " x0.25 ")
+        await pilot.press("plus", "plus", "plus")
+        await shows(pilot, app, "2 simulated seconds a second", " x2 ")
+
+    lab(change, first_put=False)
+
+
+def test_escape_leaves_the_help_and_a_question() -> None:
+    async def leave(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await pilot.press("question_mark")
+        await shows(pilot, app, "end its process at once")
+        await pilot.press("escape")
+        await shows(pilot, app, "NODE STATE")
+        await pilot.press("k")
+        await shows(pilot, app, "kill which node?")
+        await pilot.press("escape")
+        await until(pilot, app, lambda: "which node?" not in text(app), "no question")
+
+    lab(leave, first_put=False)
+
+
+def test_without_animation_nothing_moves_and_all_else_is_shown() -> None:
+    async def still(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await type_line(pilot, "slow n1 300ms")
+        await pilot.press("w")
+        await until(pilot, app, lambda: bool(app.view().flights), "a message under way")
+        assert not app.view().moving
+        timer = app._animation
+        assert timer is not None
+        await until(
+            pilot, app, lambda: "milk is written" in text(app) or timer._active.is_set(), "what came of it"
+        )
+        assert not timer._active.is_set()
+
+    lab(still, first_put=False, animate=False)
+
+
 def test_the_animation_timer_sleeps_when_nothing_moves() -> None:
     async def rest(pilot: Pilot[None], app: LabApp) -> None:
         await shows(pilot, app, "5/5 up")
@@ -545,6 +602,13 @@ def test_a_click_on_a_tab_or_on_a_key_does_what_the_key_does_and_the_wheel_goes_
         await shows(pilot, app, "kill which node?")
         await pilot.click(offset=(5, 10))  # nothing is there
         assert app.tab == "operation"
+        await pilot.press("escape")
+        await type_line(pilot, "put tea:1 x")
+        await pilot.press("3")
+        await shows(pilot, app, "2 keys", "tea:1 = x is written")
+        chosen = app.view().key
+        await pilot._post_mouse_events([ui.MouseScrollUp], offset=(5, 10))
+        await until(pilot, app, lambda: app.view().key != chosen, "the key before")
 
     lab(clicks)
 

@@ -98,15 +98,16 @@ def _header(canvas: Canvas, view: View, theme: Theme) -> None:
     x = canvas.put(x + 1, 0, stage + name, theme.style(TEXT, BAR))
     if mine:
         x = canvas.put(x, 0, fit(mine, room, theme.glyphs.more), theme.style(ACCENT, BAR, bold=True))
-    if view.stage.replicated and x + 30 + len(badge) < canvas.width:
+    lost = f"{view.lost} events lost" if view.lost else ""
+    if view.stage.replicated and x + 30 + len(lost) + len(badge) < canvas.width:
         zones = len({node.zone for node in view.nodes})
         where = f" in {zones} zones" if zones > 1 and canvas.width >= 100 else ""
         copies = "copy" if view.n == 1 else "copies"
         x = canvas.put(x + 3, 0, f"{view.n} {copies} of a key{where}", theme.style(TEXT, BAR))
     well = up == len(view.nodes)
     x = canvas.put(x + 3, 0, alive, theme.style(GOOD if well else BAD, BAR, bold=True))
-    if view.lost and x + 24 < canvas.width - len(badge):
-        canvas.put(x + 3, 0, f"{view.lost} events lost", theme.style(BAD, BAR))
+    if x + 3 + len(lost) < canvas.width - len(badge):
+        canvas.put(x + 3, 0, lost, theme.style(BAD, BAR))
     colour = GOOD if view.moment.kind == "live" and not view.moment.behind else ACCENT
     canvas.put(canvas.width - len(badge) - 1, 0, badge, theme.style(BACKGROUND, colour, bold=True))
 
@@ -281,14 +282,26 @@ def _command(canvas: Canvas, y: int, view: View, theme: Theme) -> None:
 
 
 def _footer_rows(view: View, width: int) -> int:
-    return min(2, len(_footer_lines(view, width)) or 1)
+    return len(_footer_lines(view, width))
 
 
 def _footer_lines(view: View, width: int) -> list[list[tuple[int, int]]]:
-    """The keys, by their column and their place in `hints`, in as many rows as it takes."""
+    """The keys, by their column and their place in `hints`, in two rows at most.
+
+    Where those do not hold all, others are left out before the last two, help and quit: help names them.
+    """
+    places = list(range(len(view.hints)))
+    while len(lines := _lines_of(view, places, width)) > 2:
+        del places[-3]
+    return lines
+
+
+def _lines_of(view: View, places: list[int], width: int) -> list[list[tuple[int, int]]]:
+    """These of the keys, in as many rows as it takes."""
     lines: list[list[tuple[int, int]]] = [[]]
     x = 1
-    for i, hint in enumerate(view.hints):
+    for i in places:
+        hint = view.hints[i]
         length = len(hint.key) + 1 + len(hint.label) + 2
         if x + length - 2 > width and lines[-1]:
             lines.append([])
@@ -299,8 +312,8 @@ def _footer_lines(view: View, width: int) -> list[list[tuple[int, int]]]:
 
 
 def _footer(canvas: Canvas, y: int, view: View, theme: Theme) -> None:
-    """Each key and its name; grey what cannot be used now, in parentheses where there is no grey."""
-    for line in _footer_lines(view, canvas.width)[:2]:
+    """Each key and its name; grey, or faint where there is no colour, what cannot be used now."""
+    for line in _footer_lines(view, canvas.width):
         canvas.fill(y, theme.style(TEXT, BAR))
         for left, i in line:
             hint = view.hints[i]
