@@ -10,6 +10,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 from textual import events as ui
@@ -24,6 +25,7 @@ from kvlab.lab.driver import Driver, LiveDriver, SimDriver
 from kvlab.script.commands import USAGE, Wait
 from kvlab.script.parse import parse_line
 from kvlab.script.rehearsal import read_scenario
+from kvlab.stages import pieces
 from kvlab.trace.recording import Recorder, Recording
 from kvlab.world.process.supervisor import ProcessWorld
 from kvlab.world.sim import SimWorld
@@ -121,9 +123,7 @@ def test_keys_write_kill_and_read_and_each_prints_its_line() -> None:
 def test_three_mirrors_stand_side_by_side_and_a_cut_locks_them() -> None:
     async def cut(pilot: Pilot[None], app: LabApp) -> None:
         await shows(pilot, app, "stage 2", "3/3 up", "put cart:42 milk", "✓ ok, 100")
-        copies = re.compile(
-            r"(cart:42 = milk +){3}"
-        )  # in one row; the operation and its sentence have others
+        copies = re.compile(r"(cart:42 = milk +){3}")  # in one row: the operation stands there as well
         await until(pilot, app, lambda: bool(copies.search(text(app))), "three copies")
         await pilot.press("p")
         await shows(pilot, app, "n1  locked", "n2  locked", "n3  locked", "Writes are locked")
@@ -566,6 +566,25 @@ def test_the_operation_and_its_code_are_walked_through_event_by_event() -> None:
         assert app.view().chosen == -1  # of another operation, its last event
 
     lab(walk, first_put=False)
+
+
+def test_the_code_tab_shows_the_readers_own_file_and_its_line_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "quorum.py"
+    solution = pieces.chapter(5).file("solution.py").read_text(encoding="utf-8")
+    path.write_text(f"# wkqx\n{solution}", encoding="utf-8")
+    own = SimDriver(SimWorld(msgspec.structs.replace(config(5), mine=str(path))))
+
+    async def look(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up", "your quorum.py")
+        await pilot.press("6")
+        await shows(pilot, app, "quorum.py", "# wkqx")
+        await pilot.press("w")
+        await shows(pilot, app, "milk is written", "CODE  quorum.py  line", "QuorumNode.write")
+
+    lab(look, own, first_put=False)
 
 
 def chosen_row(app: LabApp) -> str:

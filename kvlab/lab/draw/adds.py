@@ -36,9 +36,11 @@ def adds(view: View, width: int, theme: Theme) -> Line:
         case 5:
             title, bits = f"QUORUM N={view.n} R={view.r} W={view.w}", _quorum(view)
         case 6:
-            title, bits = "SIBLINGS", _first_that_fits(_siblings(view), width - 10)
+            title = "SIBLINGS"
+            bits = _first_that_fits(_siblings(view), width - len(title) - 2)
         case 7:
-            title, bits = "GOSSIP", _first_that_fits(_gossip(view, theme), width - 8)
+            title = "GOSSIP"
+            bits = _first_that_fits(_gossip(view, theme), width - len(title) - 2)
         case 8:
             title, bits = "HINTS", _hints(view, theme)
         case _:

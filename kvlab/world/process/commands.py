@@ -397,7 +397,7 @@ def _unknown(args: list[bytes]) -> Complaint:
             break
         beginning += f"'{text_of(arg[: SHOWN_BYTES_MAX - len(beginning)])}' "
     text = f"ERR unknown command '{text_of(args[0])}', with args beginning with: {beginning}"
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # hardly any node is asked for it, and each start counts
 
     names = [row.name.upper() for row in TABLE if row.name.lower() != "flushall"]  # no slip to help along
     if len(name) <= 16 and (close := get_close_matches(text_of(name), names, 1)):
