@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from io import BytesIO, TextIOWrapper
 from itertools import combinations
 from math import dist
 from pathlib import Path
@@ -23,7 +24,7 @@ from kvlab.lab.draw.screen import compose, help_pages, screen
 from kvlab.lab.draw.theme import ACCENT, BACKGROUND, BAD, BAR, DEAD, DIM, GOOD, PALETTE, TEXT, Theme
 from kvlab.lab.narrate import sentences
 from kvlab.lab.source import parsed
-from kvlab.lab.view import Flight, Moment, Tab, View
+from kvlab.lab.view import Flight, Moment, Narration, Tab, View
 from kvlab.messages import NodeId, RingSpec
 from kvlab.script.commands import USAGE
 from kvlab.script.help import help_on
@@ -177,6 +178,23 @@ def test_no_color_is_honoured(value: str | None, colour: bool, monkeypatch: pyte
     if value is not None:
         monkeypatch.setenv("NO_COLOR", value)
     assert theme_for(ascii=False).colour is colour
+
+
+@pytest.mark.parametrize(
+    ("locale", "encoding", "asked", "drawn_in_ascii"),
+    [
+        ("C.UTF-8", "utf-8", False, False),
+        ("C.UTF-8", "utf-8", True, True),
+        ("C", "utf-8", False, True),
+        ("C.UTF-8", "ascii", False, True),
+    ],
+)
+def test_where_there_is_no_unicode_or_none_is_wanted_all_is_ascii(
+    locale: str, encoding: str, asked: bool, drawn_in_ascii: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    monkeypatch.setattr("sys.__stdout__", TextIOWrapper(BytesIO(), encoding=encoding))
+    assert theme_for(ascii=asked).ascii is drawn_in_ascii
 
 
 def linear(colour: str) -> tuple[float, ...]:
@@ -426,6 +444,19 @@ def test_help_and_quit_stand_in_the_footer_of_the_smallest_window(
         )
         assert "? help" in footer
         assert "q quit" in footer
+
+
+@pytest.mark.parametrize("size", [*SIZES, (80, 34), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_in_a_demo_all_that_is_not_for_the_room_makes_room(size: tuple[int, int]) -> None:
+    talk = Narration(place=2, of=9, question="Who holds it now?")
+    seen = view(births(), put(), stage=8, narration=talk)
+    demo, plain = ("\n".join(compose(one, size, Theme()).text()) for one in (seen, view(births(), put())))
+    for words in ("GOAL", "SCENARIO"):
+        assert words in plain
+        assert words not in demo
+    assert "Who holds it now?" in demo
+    assert "WHO BELIEVES WHOM" in demo
+    assert all(f"n{i}  ● up" in demo for i in range(1, 6))
 
 
 def test_events_that_were_lost_are_counted_in_the_header() -> None:
