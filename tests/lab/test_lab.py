@@ -279,6 +279,25 @@ def test_a_simulated_world_stands_still_while_held_and_goes_on_by_steps() -> Non
     lab(step, first_put=False)
 
 
+def test_a_simulation_that_fails_stands_still_and_the_lab_says_why() -> None:
+    class Broken(SimDriver):
+        broken = False
+
+        def tick(self, elapsed_s: float) -> bool:
+            if self.broken and not self.held:
+                raise ValueError("a bug of the world")
+            return super().tick(elapsed_s)
+
+    driver = Broken(SimWorld(config()))
+
+    async def fail(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        driver.broken = True
+        await shows(pilot, app, "The simulation stopped: ValueError: a bug of the world", "PAUSED")
+
+    lab(fail, driver, first_put=False)
+
+
 def test_stage_1_shows_its_one_node_and_its_keys() -> None:
     async def hashmap(pilot: Pilot[None], app: LabApp) -> None:
         await shows(pilot, app, "ONE DICT", "cart:42 = milk", "1 key")
