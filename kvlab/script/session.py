@@ -399,14 +399,22 @@ class Session:
         self._loads += 1
         name = f"load{self._loads}"
 
+        # Who writes says what was last seen of the key, as any client should: else each write were one more
+        # sibling, and after some minutes a key had hundreds of them.
+        seen: dict[Key, Seen] = {}
+
         async def perform(kind: str, key: Key, value: bytes, via: str | None) -> Result:
             begun = self._begun_ms()
             if kind == "get":
                 result = await self.world.get(key, via=via)
                 self._remember(result, begun)
             else:
-                result = await self.world.put(key, value, via=via)
-                self._remember(result, begun, value, replaces=() if self.world.stage.contexts else None)
+                known = seen.get(key, Seen())
+                result = await self.world.put(key, value, via=via, context=known.context)
+                replaced = known.values if self.world.stage.contexts else None
+                self._remember(result, begun, value, replaces=replaced)
+            if result.context:
+                seen[key] = Seen(result.context, result.values if kind == "get" else (value,))
             return result
 
         random = Random(f"{self.world.config.seed} {name}")

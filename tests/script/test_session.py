@@ -204,6 +204,13 @@ def test_a_load_writes_each_value_once_and_the_same_ones_with_the_same_seed() ->
     assert [step.took_ms for step in first.steps] != [step.took_ms for step in other.steps]
 
 
+@pytest.mark.parametrize("stage", [6, 9])
+def test_a_load_writes_with_what_it_has_seen_and_leaves_no_pile_of_siblings(stage: int) -> None:
+    text = f"cluster stage={stage}\nload 100/s for 8s keys=2\nexpect siblings key:1 < 8\n"
+    report = run(text + "check no-lost-writes\n")
+    assert report.failure is None, report.failure
+
+
 def test_a_write_lost_with_its_only_copy_is_found_by_the_check() -> None:
     report = run("cluster stage=3\nput k v\nkill k#1\nrestart k#1\ncheck no-lost-writes\n")
     assert report.failure is not None
