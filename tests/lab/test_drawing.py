@@ -254,9 +254,9 @@ def test_what_is_written_can_be_read_on_its_ground() -> None:
         darker, lighter = sorted(luminance(linear(colour)) + 0.05 for colour in (one, other))
         return lighter / darker
 
-    for colour in (*PALETTE, TEXT, DIM, ACCENT, GOOD, BAD):
+    for colour in (*PALETTE, TEXT, DIM, DEAD, ACCENT, GOOD, BAD):
         assert contrast(colour, BACKGROUND) >= 4.5, colour
-    for colour in (TEXT, DIM, ACCENT, GOOD, BAD):
+    for colour in (TEXT, DIM, DEAD, ACCENT, GOOD, BAD):
         assert contrast(colour, BAR) >= 4.5, colour
 
 

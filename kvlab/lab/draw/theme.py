@@ -26,7 +26,7 @@ FAINT = "#4c535d"
 ACCENT = "#ffb454"
 GOOD = "#7fd88f"
 BAD = "#ff7b72"
-DEAD = "#6e747c"
+DEAD = "#848a93"
 
 PALETTE = ("#97AEE3", "#FA0500", "#05FEAE", "#C439FC", "#FAF448", "#EF1E84", "#E58761", "#BAF9FD")
 

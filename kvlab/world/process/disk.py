@@ -33,7 +33,7 @@ class SqliteDisk:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with _had(path), ExitStack() as undo:
+        with _opening(path), ExitStack() as undo:
             self._file = sqlite3.connect(path, isolation_level=None, timeout=0.5)
             undo.callback(self.close)
             self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -87,7 +87,7 @@ def left_behind(path: Path) -> tuple[Past | None, RingSpec | None]:
 
 
 @contextmanager
-def _had(path: Path) -> Iterator[None]:
+def _opening(path: Path) -> Iterator[None]:
     """Tell whoever started the cluster why the file cannot be had."""
     try:
         yield
