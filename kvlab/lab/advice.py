@@ -30,9 +30,10 @@ def advice(view: View) -> str:
     if any(view.is_mine(node.trouble) for node in view.nodes):
         look = "" if view.tab == "code" else "Press 6 to see the line. "
         to_do = "Write" if any(node.trouble.endswith(NOT_YET) for node in view.nodes) else "Mend"
-        return f"{look}{to_do} it, run kvlab check {view.stage.number}, and open the lab again."
+        return f"{look}{to_do} it, run kvlab check {view.stage.number}; k, then r, loads it."
     if view.loading:
-        return "Press k and a number to kill a node, and see in tab 5 what becomes of it."
+        where = "here" if view.tab == "load" else "in tab 5"
+        return f"Press k and a number to kill a node, and see {where} what becomes of it."
     if view.op is not None and not view.op.outcome:
         return "Watch its events come in; or press k and a number to kill a node meanwhile."
     if view.groups:
@@ -44,6 +45,11 @@ def advice(view: View) -> str:
     if any(len(held.values) > 1 for held in view.holdings):
         return "Press g to read them all; then w: a write that has seen them replaces them."
     return _when_well(view)
+
+
+def _look(view: View, to_open: str, open_now: str) -> str:
+    """How to come to see the data: nobody is to press 3 where that tab is open already."""
+    return open_now if view.tab == "data" else to_open
 
 
 def _looking_back(view: View) -> str:
@@ -68,7 +74,8 @@ def _looking_back(view: View) -> str:
 def _across_the_cut(view: View) -> str:
     """What a cut makes visible at this stage."""
     if not view.stage.mirrored and _met_the_cut(view):
-        return "Press h to heal the cut; then g to read, and 3 to see who holds what."
+        look = _look(view, "3 to see", "see here")
+        return f"Press h to heal the cut; then g to read, and {look} who holds what."
     if not view.stage.mirrored:
         return "Press w to write across the cut; then h to heal it, and g to see what is left."
     if any(node.missing for node in view.nodes):
@@ -113,7 +120,8 @@ def _with_one_down(view: View, dead: NodeId) -> str:
         case 8 | 9 if dead in view.homes:
             return f"Press w to write {key}: a stand-in keeps it for {dead}; then r and {number}."
         case 9:
-            return f"Press r and {number}, read nothing, and press 3: its replicas mend what it lost."
+            look = _look(view, "press 3", "look here")
+            return f"Press r and {number}, read nothing, and {look}: its replicas mend what it lost."
         case _ if _done_without(view, dead) == "put":
             how = "" if view.durable else ", empty"
             return f"Press r and {number} to restart {dead}{how}; then g to read {key}."
@@ -124,8 +132,10 @@ def _with_one_down(view: View, dead: NodeId) -> str:
 def _with_one_empty(view: View, node: NodeId) -> str:
     """It has come back without its memory, or has missed the write."""
     if view.stage.number == 9:
-        return f"{node} lacks {shown(view.key, 12)}. Read nothing, and watch 3, the data: it is mended."
-    return f"{node} lacks {shown(view.key, 12)}. Press g: a read mends it; 3 shows who holds what."
+        where = _look(view, "watch 3, the data", "watch the data here")
+        return f"{node} lacks {shown(view.key, 12)}. Read nothing, and {where}: it is mended."
+    where = _look(view, "3 shows", "here is shown")
+    return f"{node} lacks {shown(view.key, 12)}. Press g: a read mends it; {where} who holds what."
 
 
 def _found_out(view: View, dead: NodeId) -> bool:
@@ -163,12 +173,14 @@ def _when_well(view: View) -> str:
         case 6:
             via = "" if view.op is None else view.op.via
             other = next((node for node in view.in_state("up") if node != via), last)
-            return f"Type :put {key} jam via {other} blind, as one who has read nothing; then press 3."
+            look = _look(view, "then press 3", "look here")
+            return f"Type :put {key} jam via {other} blind, as one who has read nothing; {look}."
         case 7:
             return f"Press k and {last[1:]} to kill {last}; then only watch who finds out, and when."
         case 8:
             return f"Press k and {last[1:]} to kill {last}, a replica of {key}; then w: who keeps a hint?"
         case 9:
-            return f"Press k and {last[1:]}, then r and {last[1:]}: it is back, empty. Read nothing; press 3."
+            killed, look = last[1:], _look(view, "press 3", "look here")
+            return f"Press k and {killed}, then r and {killed}: it is back, empty. Read nothing; {look}."
         case _:
             return f"Press k and {last[1:]} to kill {last}, a replica of {key}; then g to read it."

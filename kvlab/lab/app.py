@@ -345,7 +345,7 @@ class LabApp(App[None]):
         if self._asking is not None:
             numbers = " ".join(name.removeprefix("n") for name in self._asking.nodes(view))
             asked = f"{self._asking.label} {self._asking.asks}?"
-            question = f"{asked} {numbers}   (Esc: none) {self._number}"
+            question = f"{asked} {numbers}   (Esc or q: none) {self._number}"
         view = msgspec.structs.replace(
             view,
             simulated=driver.kind == "sim",
@@ -451,7 +451,10 @@ class LabApp(App[None]):
         self._draw()
 
     def _act(self, name: str) -> None:
+        asked = self._asking is not None
         self._stop_asking()
+        if asked and name == "quit":  # who asks to leave a question does not mean the lab
+            return
         action = actions.find(name)
         reading, self._page = self._page, None  # any other key leaves the page
         view = self.view()
@@ -540,7 +543,8 @@ class LabApp(App[None]):
         """Open this tab; `m` leads back from the operation to the one before it."""
         self._tab_before = self.tab if self.tab != "operation" else "cluster"
         self.tab, self._help = tab, 0
-        if tab == "code" and self._source is None:
+        may_be_edited = self.model.config.mine is not None
+        if tab == "code" and (self._source is None or may_be_edited):
             self._begin(self._read_source())
 
     async def _read_source(self) -> None:

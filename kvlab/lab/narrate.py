@@ -95,7 +95,11 @@ def happened(view: View) -> str:
         case RingChanged(ring=ring):
             if view.phase:
                 return f"The ring is changing ({view.phase}): keys travel to their new owners."
-            return f"The ring has {counted(len(ring.members), 'member')} now (epoch {ring.epoch})."
+            members = f"The ring has {counted(len(ring.members), 'member')} now (epoch {ring.epoch})"
+            staying = {member.node for member in ring.members}
+            if leaving := [node.node for node in view.nodes if node.node not in staying]:
+                return f"{members}; {listed(leaving)}, no longer one, ends once every member knows."
+            return f"{members}."
         case Locked(node=node, missing=missing):
             if missing:
                 return (

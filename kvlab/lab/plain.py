@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import TextIO
 
+from kvlab.course.page import sentences as sentences_of
+from kvlab.course.page import width
 from kvlab.errors import KvlabError
 from kvlab.lab import actions
 from kvlab.lab.crash import LabCrashed, crashed
@@ -109,7 +111,7 @@ class Plain:
 
     def _say(self, text: str) -> None:
         try:
-            print(text, file=self.sink, flush=True)
+            print(sentences_of(text, width(self.sink)), file=self.sink, flush=True)
         except OSError as error:
             self.unheard = error
             self._stop.set()

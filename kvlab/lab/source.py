@@ -80,14 +80,19 @@ class Place(msgspec.Struct, frozen=True):
 def source_of(stage: Stage, mine: str | None = None) -> Source | None:
     """The file that runs in this stage; the reader's own piece, if that does."""
     if mine is not None:
-        return read(Path(mine))
+        return _read(Path(mine))  # it may have been edited since
     module = importlib.import_module(stage.path.split(":")[0])
     return read(Path(module.__file__ or ""))
 
 
 @lru_cache(maxsize=9)
 def read(path: Path) -> Source | None:
-    """Some milliseconds, once; None if it can no longer be read, or is half-way to something else."""
+    """What `_read` finds, once: a stage of kvlab does not change while it runs."""
+    return _read(path)
+
+
+def _read(path: Path) -> Source | None:
+    """Some milliseconds; None if it can no longer be read, or is half-way to something else."""
     try:
         return parsed(shortened(path), path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, UnicodeDecodeError):

@@ -408,6 +408,20 @@ def test_escape_leaves_the_help_and_a_question() -> None:
     lab(leave, first_put=False)
 
 
+def test_q_leaves_a_question_and_not_the_lab() -> None:
+    async def leave(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await pilot.press("k")
+        await shows(pilot, app, "kill which node?", "(Esc or q: none)")
+        await pilot.press("q")
+        await until(pilot, app, lambda: "which node?" not in text(app), "no question")
+        assert app.is_running
+        await pilot.press("k", "2")
+        await shows(pilot, app, "4/5 up")
+
+    lab(leave, first_put=False)
+
+
 def test_without_animation_nothing_moves_and_all_else_is_shown() -> None:
     async def still(pilot: Pilot[None], app: LabApp) -> None:
         await shows(pilot, app, "5/5 up")
@@ -604,6 +618,31 @@ def test_the_code_tab_shows_the_readers_own_file_and_its_line_at_work(
         await shows(pilot, app, "milk is written", "CODE  quorum.py  line", "QuorumNode.write")
 
     lab(look, own, first_put=False)
+
+
+def test_a_node_that_is_restarted_runs_what_the_reader_has_written_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "quorum.py"
+    piece = pieces.chapter(5)
+    path.write_text(piece.file("quorum.py").read_text(encoding="utf-8"), encoding="utf-8")
+    own = SimDriver(SimWorld(msgspec.structs.replace(config(5), mine=str(path))))
+
+    async def mend(pilot: Pilot[None], app: LabApp) -> None:
+        await shows(pilot, app, "5/5 up")
+        await pilot.press("6", "w")
+        await shows(pilot, app, "is not written yet", "k, then r, loads it.")
+        path.write_text(f"# wkqx\n{piece.file('solution.py').read_text(encoding='utf-8')}", encoding="utf-8")
+        await pilot.press("k", "1")
+        await shows(pilot, app, "4/5 up")
+        await pilot.press("r", "1")
+        await shows(pilot, app, "5/5 up")
+        await pilot.press("w", "6")
+        await shows(pilot, app, "is written in", "CODE  quorum.py  line", "QuorumNode.write")
+        assert "wkqx" in str(app.view().source)
+
+    lab(mend, own, first_put=False)
 
 
 def chosen_row(app: LabApp) -> str:

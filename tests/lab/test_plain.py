@@ -53,6 +53,23 @@ def test_mistakes_and_expectations_are_answered_and_the_rest_is_done() -> None:
     assert "Ends a node's process at once (SIGKILL). What it had only in memory is gone." in said
 
 
+class Terminal(io.StringIO):
+    """What is written to it stands on a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_a_sentence_goes_on_at_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    sink = Terminal()
+    asyncio.run(Plain(SimDriver(SimWorld(config(4))), io.StringIO(""), sink).run())
+    shown = sink.getvalue()
+    assert "help lists them, save FILE keeps what was done, quit or the" in shown.splitlines()
+    assert max(len(line) for line in shown.splitlines()) <= 60
+    assert "quit or the end of the input ends it." in " ".join(told())  # into a pipe it is one line
+
+
 def test_quit_ends_it_before_the_input_does() -> None:
     assert not [line for line in told("quit", "put k 1") if "writes k" in line]
 

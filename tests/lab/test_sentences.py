@@ -9,7 +9,7 @@ from kvlab.lab.advice import advice
 from kvlab.lab.goals import GOALS
 from kvlab.lab.narrate import happened, messages
 from kvlab.lab.view import Moment, View
-from kvlab.messages import NodeId, OpId
+from kvlab.messages import Member, NodeId, OpId, RingSpec
 from kvlab.stages import STAGES
 from kvlab.trace.events import (
     AnyEvent,
@@ -19,6 +19,7 @@ from kvlab.trace.events import (
     LinkChanged,
     MessageDropped,
     NodeFault,
+    NodeLeft,
     NodePaused,
     NodeReady,
     NodeStarting,
@@ -26,9 +27,11 @@ from kvlab.trace.events import (
     OpStarted,
     Partitioned,
     Repaired,
+    RingChanged,
     Stored,
 )
 from tests.lab.stories import (
+    HOMES,
     KEY,
     births,
     conflict,
@@ -254,6 +257,34 @@ def test_a_replica_that_lacks_the_key_is_to_be_mended_as_the_stage_does_it() -> 
     )
 
 
+def test_nobody_is_sent_to_the_tab_that_is_open() -> None:
+    same = copy_of(written("n3", 1, b"milk"), seen="n3:1")
+    two, all_three = [held("n3", same, 400), held("n4", same, 401)], [held(n, same, 400) for n in HOMES]
+    for stories, stage in [((two,), 7), ((two,), 9), ((all_three,), 6), ((all_three,), 9)]:
+        seen = advice(view(births(), *stories, stage=stage, tab="data"))
+        assert "3" in advice(view(births(), *stories, stage=stage, tab="cluster")).replace("n3", "")
+        assert "here" in seen
+        assert not [words for words in ("press 3", "3 shows", "watch 3") if words in seen]
+        assert len(seen) <= 78
+    dead = advice(view(births(), put(), death("n5", 600), stage=9, tab="data"))
+    assert dead == "Press r and 5, read nothing, and look here: its replicas mend what it lost."
+
+
+def test_a_node_that_the_ring_has_lost_and_the_header_still_counts_is_explained() -> None:
+    names = [NodeId(f"n{i}") for i in range(1, 6)]
+    smaller = RingSpec(1, tuple(Member(name, "z1") for name in names[1:]), 8)
+    told: list[AnyEvent] = [RingChanged(900, names[1], smaller, "installed")]
+    assert happened(view(births(), told)) == (
+        "The ring has 4 members now (epoch 1); n1, no longer one, ends once every member knows."
+    )
+    left: list[AnyEvent] = [
+        *told,
+        NodeLeft(1000, names[0]),
+        RingChanged(1001, names[2], smaller, "installed"),
+    ]
+    assert happened(view(births(), left)) == "The ring has 4 members now (epoch 1)."
+
+
 def test_at_stage_4_nothing_mends_a_replica_that_came_back_empty_but_the_next_write() -> None:
     back: list[AnyEvent] = [NodeStarting(500, N3, "z1", 1), NodeReady(600, N3, 1, 7003, 4009)]
     assert advice(view(births(), put(), death("n3", 400), back)) == (
@@ -314,7 +345,7 @@ def raised(outcome: str, trouble: str = UNWRITTEN, kind: str = "put", text: str 
 def test_a_piece_that_is_not_written_yet_is_named_with_its_line_and_what_to_do() -> None:
     seen = raised("failed")
     assert happened(seen) == f"Your {UNWRITTEN}. Nothing was written."
-    assert advice(seen) == "Press 6 to see the line. Write it, run kvlab check 5, and open the lab again."
+    assert advice(seen) == "Press 6 to see the line. Write it, run kvlab check 5; k, then r, loads it."
     assert "6" not in advice(msgspec.structs.replace(seen, tab="code"))
     assert happened(raised("unknown", kind="get")) == f"Your {UNWRITTEN}. Nothing was read."
 
