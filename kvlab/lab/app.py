@@ -132,7 +132,7 @@ class LabApp(App[None]):
             for action in actions.ACTIONS
         ),
         Binding("escape", "cancel", show=False),
-        Binding("ctrl+c", "act('quit')", show=False, priority=True),
+        Binding("ctrl+c", "quit", show=False, priority=True),
     ]
 
     def __init__(

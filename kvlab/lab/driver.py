@@ -45,8 +45,8 @@ BUDGET_S = 0.008
 """Real time that the simulator may take from the screen at each tick."""
 RUN_BUDGET_S = 0.03
 """And so much where somebody waits for it to get somewhere."""
-HISTORY_MAX = 10_000
-"""Operations that a `check` in the lab looks at; some 6 MB. A load of an hour makes more, and goes on."""
+HISTORY_MAX = 8_000
+"""Operations that a `check` in the lab looks at; some 5 MB. A load of an hour makes more, and goes on."""
 RUN_MS_MAX = 60_000.0
 """Virtual time after which nothing that is worth telling is waited for any more."""
 

@@ -98,7 +98,7 @@ def happened(view: View) -> str:
             members = f"The ring has {counted(len(ring.members), 'member')} now (epoch {ring.epoch})"
             staying = {member.node for member in ring.members}
             if leaving := [node.node for node in view.nodes if node.node not in staying]:
-                return f"{members}; {listed(leaving)}, no longer one, ends once every member knows."
+                return f"{members}; {listed(leaving)} answers who asked by the old ring, and then ends."
             return f"{members}."
         case Locked(node=node, missing=missing):
             if missing:

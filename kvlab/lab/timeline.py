@@ -26,8 +26,8 @@ from kvlab.trace.model import Model, retold
 
 CHUNK = 3000
 """Events from one copy of the model to the next: some milliseconds of folding. A copy costs as much."""
-EVENTS_MAX = 36_000
-"""15 to 20 MB. A cluster of five in which nodes gossip tells some 200 a second: three minutes."""
+EVENTS_MAX = 30_000
+"""13 to 17 MB. A cluster of five in which nodes gossip tells some 200 a second: two and a half minutes."""
 
 
 class Chunk(msgspec.Struct):

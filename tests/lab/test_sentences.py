@@ -275,7 +275,7 @@ def test_a_node_that_the_ring_has_lost_and_the_header_still_counts_is_explained(
     smaller = RingSpec(1, tuple(Member(name, "z1") for name in names[1:]), 8)
     told: list[AnyEvent] = [RingChanged(900, names[1], smaller, "installed")]
     assert happened(view(births(), told)) == (
-        "The ring has 4 members now (epoch 1); n1, no longer one, ends once every member knows."
+        "The ring has 4 members now (epoch 1); n1 answers who asked by the old ring, and then ends."
     )
     left: list[AnyEvent] = [
         *told,
