@@ -41,7 +41,8 @@ EXPLAINED = {
     "wait": "Lets time pass, or waits until something holds, 5s at most if not said otherwise.",
     "expect": "Says whether something holds at this moment, and what was found instead if it does not.",
     "check": "Judges the replicas as they are, or all that was done by lines so far.",
-    "load": "Does many operations a second, whether or not those before have been answered; stop ends it.",
+    "load": "Does many operations a second, whether or not those before have been answered; stop ends it. "
+    "A write replaces what was last seen of the key.",
     "at": "Does a command so much later.",
     "say": "Tells the audience.",
     "predict": "Asks the audience, and then tells.",
